@@ -1,0 +1,2 @@
+//! `trackless-sim`.
+fn main() {}

@@ -1,0 +1,9 @@
+//! A BitTorrent client that needs no tracker.
+
+pub mod metainfo;
+
+pub mod wire;
+
+pub mod swarm;
+
+pub mod storage;

@@ -1,0 +1,2 @@
+//! The `trackless` command.
+fn main() {}

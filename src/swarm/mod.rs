@@ -1,0 +1,7 @@
+//! One torrent's swarm: geometry, picker, choker, addresses, the torrent machine.
+
+pub mod disk;
+
+/// One connection (or attempt) of one torrent; never used again after it ended.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub struct PeerKey(pub u32);
