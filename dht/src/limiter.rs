@@ -30,7 +30,10 @@ struct Bucket {
 
 impl Bucket {
     fn full(now: Instant, burst: f64) -> Bucket {
-        Bucket { level: burst, filled: now }
+        Bucket {
+            level: burst,
+            filled: now,
+        }
     }
 
     fn take(&mut self, now: Instant, burst: f64, rate: f64) -> bool {
@@ -66,7 +69,10 @@ impl Limiter {
     #[must_use]
     pub fn new(now: Instant) -> Limiter {
         // `unbounded` allocates nothing ahead; the bound is kept in `admits`.
-        Limiter { everybody: Bucket::full(now, GLOBAL_BURST), sources: LruCache::unbounded() }
+        Limiter {
+            everybody: Bucket::full(now, GLOBAL_BURST),
+            sources: LruCache::unbounded(),
+        }
     }
 
     /// Whether a query from `ip` may be answered now; charges it if so.
@@ -80,7 +86,9 @@ impl Limiter {
     fn source_admits(&mut self, now: Instant, source: IpAddr) -> bool {
         let fresh = || Bucket::full(now, SOURCE_BURST);
         let admitted =
-            self.sources.get_or_insert_mut(source, fresh).take(now, SOURCE_BURST, SOURCE_RATE);
+            self.sources
+                .get_or_insert_mut(source, fresh)
+                .take(now, SOURCE_BURST, SOURCE_RATE);
         if self.sources.len() > MAX_SOURCES.get() {
             self.sources.pop_lru();
         }
@@ -110,12 +118,14 @@ mod tests {
     fn a_source_gets_its_burst_then_its_rate() {
         let now = Instant::now();
         let mut limiter = Limiter::new(now);
-        let admitted =
-            (0..100).filter(|_| limiter.admits(now, STRANGER, Charge::Source)).count();
+        let admitted = (0..100)
+            .filter(|_| limiter.admits(now, STRANGER, Charge::Source))
+            .count();
         assert_eq!(admitted, 10);
         let later = now + Duration::from_secs(1);
-        let admitted =
-            (0..100).filter(|_| limiter.admits(later, STRANGER, Charge::Source)).count();
+        let admitted = (0..100)
+            .filter(|_| limiter.admits(later, STRANGER, Charge::Source))
+            .count();
         assert_eq!(admitted, 2);
     }
 

@@ -28,16 +28,18 @@ impl Reachability {
     /// changed it.
     pub fn observed(&mut self, voter: IpAddr, seen: IpAddr) -> Option<IpAddr> {
         let network = network_of(voter);
-        self.votes.retain(|(other, vote)| {
-            *other != network || vote.is_ipv4() != seen.is_ipv4()
-        });
+        self.votes
+            .retain(|(other, vote)| *other != network || vote.is_ipv4() != seen.is_ipv4());
         while self.votes.len() >= MAX_VOTES {
             self.votes.pop_front();
         }
         self.votes.push_back((network, seen));
         let agreeing = self.votes.iter().filter(|(_, vote)| *vote == seen).count();
-        let entitled =
-            self.votes.iter().filter(|(_, vote)| vote.is_ipv4() == seen.is_ipv4()).count();
+        let entitled = self
+            .votes
+            .iter()
+            .filter(|(_, vote)| vote.is_ipv4() == seen.is_ipv4())
+            .count();
         let elected = agreeing >= MIN_VOTES && agreeing * 3 >= entitled * 2;
         if !elected || self.external == Some(seen) {
             return None;
@@ -118,7 +120,9 @@ mod tests {
             votes.observed(voter(n), us(1));
         }
         assert!(votes.votes.len() <= MAX_VOTES);
-        let changed = (100..200).filter_map(|n| votes.observed(voter(n), us(2))).count();
+        let changed = (100..200)
+            .filter_map(|n| votes.observed(voter(n), us(2)))
+            .count();
         assert_eq!((changed, votes.external()), (1, Some(us(2))));
     }
 }

@@ -50,7 +50,9 @@ impl Tokens {
     pub fn accepts(&self, now: Instant, ip: IpAddr, info_hash: &Id, token: &[u8]) -> bool {
         let epoch = self.epoch(now);
         let current = self.of_epoch(epoch, ip, info_hash);
-        let before = epoch.checked_sub(1).map(|epoch| self.of_epoch(epoch, ip, info_hash));
+        let before = epoch
+            .checked_sub(1)
+            .map(|epoch| self.of_epoch(epoch, ip, info_hash));
         equal(&current, token) || before.is_some_and(|before| equal(&before, token))
     }
 
@@ -88,7 +90,11 @@ impl Tokens {
 /// Compares in a time that does not tell how many leading bytes were right.
 fn equal(ours: &[u8; TOKEN_LENGTH], theirs: &[u8]) -> bool {
     theirs.len() == TOKEN_LENGTH
-        && ours.iter().zip(theirs).fold(0, |differing, (a, b)| differing | (a ^ b)) == 0
+        && ours
+            .iter()
+            .zip(theirs)
+            .fold(0, |differing, (a, b)| differing | (a ^ b))
+            == 0
 }
 
 #[cfg(test)]
@@ -97,7 +103,12 @@ mod tests {
 
     fn setting() -> (Tokens, Instant, IpAddr, Id) {
         let now = Instant::now();
-        (Tokens::new([7; 32], now), now, IpAddr::from([1, 2, 3, 4]), Id::new([9; 20]))
+        (
+            Tokens::new([7; 32], now),
+            now,
+            IpAddr::from([1, 2, 3, 4]),
+            Id::new([9; 20]),
+        )
     }
 
     #[test]

@@ -93,7 +93,9 @@ pub struct Transactions<P> {
 
 impl<P> Default for Transactions<P> {
     fn default() -> Self {
-        Transactions { pending: Vec::new() }
+        Transactions {
+            pending: Vec::new(),
+        }
     }
 }
 
@@ -140,8 +142,10 @@ impl<P: Copy> Transactions<P> {
 
     /// Closes what `id` from `from` answers when the answer names no node: an error reply.
     pub fn take(&mut self, id: &[u8], from: Endpoint) -> Option<Pending<P>> {
-        let index =
-            self.pending.iter().position(|open| open.id.as_slice() == id && open.to == from)?;
+        let index = self
+            .pending
+            .iter()
+            .position(|open| open.id.as_slice() == id && open.to == from)?;
         Some(self.pending.remove(index))
     }
 
