@@ -193,6 +193,10 @@ impl AddressPolicy {
     /// Nothing changes for a public or unspecified address.
     pub fn allow_range_of(&mut self, bound: IpAddr) {
         let bound = bound.to_canonical();
+        // `::`, "any address", lies in the IPv4-compatible range as well.
+        if NEVER.iter().any(|range| range.contains(bound)) {
+            return;
+        }
         let range = SPECIAL.iter().find(|range| range.contains(bound)).copied();
         if let Some(range) = range.filter(|range| !self.allowed.contains(range)) {
             self.allowed.push(range);
