@@ -23,8 +23,14 @@ const OURS: [&str; 4] = ["bencode", "dht", "pex", "trackless"];
 const MODULES: [&str; 6] = ["metainfo", "wire", "swarm", "storage", "io", "cli"];
 
 /// Pure code: no clock, sockets, threads, global randomness or logging.
-const PURE: [&str; 6] =
-    ["bencode/src", "dht/src", "pex/src", "src/metainfo", "src/wire", "src/swarm"];
+const PURE: [&str; 6] = [
+    "bencode/src",
+    "dht/src",
+    "pex/src",
+    "src/metainfo",
+    "src/wire",
+    "src/swarm",
+];
 
 /// What pure code does not mention outside its tests.
 const IMPURE: [&str; 12] = [
@@ -51,13 +57,19 @@ fn sources(folder: &str) -> Vec<PathBuf> {
     let mut found = Vec::new();
     let mut folders = vec![root().join(folder)];
     while let Some(folder) = folders.pop() {
-        let Ok(entries) = fs::read_dir(&folder) else { continue };
+        let Ok(entries) = fs::read_dir(&folder) else {
+            continue;
+        };
         for entry in entries.map(|entry| entry.expect("a readable folder")) {
             let path = entry.path();
             if path.is_dir() && !path.ends_with("target") {
                 folders.push(path);
             } else if path.extension().is_some_and(|extension| extension == "rs") {
-                found.push(path.strip_prefix(root()).expect("below the root").to_owned());
+                found.push(
+                    path.strip_prefix(root())
+                        .expect("below the root")
+                        .to_owned(),
+                );
             }
         }
     }
@@ -78,13 +90,18 @@ fn is_test(path: &Path) -> bool {
 
 /// The files of `folder` that ship, with their text less comments and less the `#[cfg(test)]` tail.
 fn shipped(folder: &str) -> impl Iterator<Item = (PathBuf, String)> {
-    sources(folder).into_iter().filter(|path| !is_test(path)).map(|path| {
-        let text = read(&path);
-        let code = text.split("\n#[cfg(test)]").next().unwrap_or_default();
-        let code: Vec<&str> =
-            code.lines().map(|line| line.split("//").next().unwrap_or_default()).collect();
-        (path, code.join("\n"))
-    })
+    sources(folder)
+        .into_iter()
+        .filter(|path| !is_test(path))
+        .map(|path| {
+            let text = read(&path);
+            let code = text.split("\n#[cfg(test)]").next().unwrap_or_default();
+            let code: Vec<&str> = code
+                .lines()
+                .map(|line| line.split("//").next().unwrap_or_default())
+                .collect();
+            (path, code.join("\n"))
+        })
 }
 
 fn report(problems: &[String]) {
@@ -96,9 +113,14 @@ fn crates_depend_only_downwards() {
     let mut problems = Vec::new();
     for (folder, allowed) in CRATES {
         let manifest = read(&Path::new(folder).join("Cargo.toml"));
-        let section = manifest.split("\n[dependencies]").nth(1).unwrap_or_default();
+        let section = manifest
+            .split("\n[dependencies]")
+            .nth(1)
+            .unwrap_or_default();
         let section = section.split("\n[").next().unwrap_or_default();
-        let dependencies = section.lines().filter_map(|line| line.split(['.', ' ', '=']).next());
+        let dependencies = section
+            .lines()
+            .filter_map(|line| line.split(['.', ' ', '=']).next());
         for name in dependencies.filter(|name| OURS.contains(name) && !allowed.contains(name)) {
             problems.push(format!("{folder} must not depend on {name}"));
         }
@@ -113,7 +135,10 @@ fn modules_use_only_those_before_them() {
         for (path, code) in shipped(&format!("src/{module}")) {
             for later in &MODULES[place + 1..] {
                 if code.contains(&format!("crate::{later}")) {
-                    problems.push(format!("{} uses {later}, which stands above", path.display()));
+                    problems.push(format!(
+                        "{} uses {later}, which stands above",
+                        path.display()
+                    ));
                 }
             }
         }
@@ -135,9 +160,15 @@ fn the_order_stands_in_lib_rs() {
     let lib = read(Path::new("src/lib.rs"));
     let places: Vec<usize> = MODULES
         .iter()
-        .map(|module| lib.find(&format!("pub mod {module};")).unwrap_or_else(|| panic!("{module}")))
+        .map(|module| {
+            lib.find(&format!("pub mod {module};"))
+                .unwrap_or_else(|| panic!("{module}"))
+        })
         .collect();
-    assert!(places.is_sorted(), "src/lib.rs lists the modules in another order");
+    assert!(
+        places.is_sorted(),
+        "src/lib.rs lists the modules in another order"
+    );
 }
 
 #[test]
@@ -154,7 +185,16 @@ fn pure_code_mentions_nothing_impure() {
 #[test]
 fn files_are_short_and_open_with_a_tour() {
     let mut problems = Vec::new();
-    let folders = ["bencode", "dht", "pex", "src", "simulations", "tests", "benches", "fuzz"];
+    let folders = [
+        "bencode",
+        "dht",
+        "pex",
+        "src",
+        "simulations",
+        "tests",
+        "benches",
+        "fuzz",
+    ];
     for path in folders.into_iter().flat_map(sources) {
         let text = read(&path);
         let lines = text.lines().count();
@@ -171,10 +211,18 @@ fn files_are_short_and_open_with_a_tour() {
 #[test]
 fn names_say_what_they_are() {
     let mut problems = Vec::new();
-    let folders = ["bencode/src", "dht/src", "pex/src", "src", "simulations/src"];
+    let folders = [
+        "bencode/src",
+        "dht/src",
+        "pex/src",
+        "src",
+        "simulations/src",
+    ];
     for (path, code) in folders.into_iter().flat_map(shipped) {
         for line in code.lines() {
-            let vague = ["Manager", "Helper", "mod util"].iter().any(|word| line.contains(word));
+            let vague = ["Manager", "Helper", "mod util"]
+                .iter()
+                .any(|word| line.contains(word));
             // `get_peers` is the BEP's own name of a query.
             let getter = line.contains("fn get_") && !line.contains("fn get_peers");
             if vague || getter {
