@@ -3,13 +3,16 @@
 
 Usage: libtorrent_peer.py ADDRESS PORT BOOTSTRAP FOLDER [TORRENT|MAGNET]
 BOOTSTRAP is HOST:PORT[,HOST:PORT...] or "none". Without a torrent it is a DHT node. Seeds when FOLDER holds the content, downloads otherwise, in both cases
-until killed. Prints one JSON line a second.
+until killed. Prints a JSON line when something changes.
 """
 import json
 import sys
 import time
+import warnings
 
 import libtorrent as lt
+
+warnings.simplefilter("ignore", DeprecationWarning)
 
 address, port, bootstrap, folder = sys.argv[1], int(sys.argv[2]), sys.argv[3], sys.argv[4]
 session = lt.session({
@@ -33,16 +36,22 @@ if len(sys.argv) > 5:
     params.save_path = folder
     handle = session.add_torrent(params)
 
+said = None
 while True:
-    status = session.status()
-    line = {"dht_nodes": status.dht_nodes}
+    line = {"dht_nodes": session.status().dht_nodes}
     if handle:
         torrent = handle.status()
         line.update(state=str(torrent.state), done=torrent.total_wanted_done, peers=torrent.num_peers)
-        # It announces once when the torrent starts, and that is before it knows any node.
-        if status.dht_nodes > 0 and torrent.num_peers == 0:
+        # It announces when the torrent starts, which is before it knows any node, and then every 15 minutes.
+        if line["dht_nodes"] > 0 and torrent.num_peers == 0:
             handle.force_dht_announce()
-    print(json.dumps(line), flush=True)
+    elif line["dht_nodes"] < 8 and bootstrap != "none":
+        # A bootstrap node is never put into libtorrent's routing table, an added one is.
+        host, _, number = bootstrap.rpartition(":")
+        session.add_dht_node((host, int(number)))
+    if line != said:
+        print(json.dumps(line), flush=True)
+        said = line
     for alert in session.pop_alerts():
         print(f"{alert.what()}: {alert.message()}", file=sys.stderr, flush=True)
     time.sleep(1)
