@@ -115,6 +115,23 @@ impl Client {
     }
 }
 
+/// Starts libtorrent on `host` as a seeder of `sample` that uploads at most `rate` bytes a second.
+pub fn slow_seeder(host: &Host, dht: &Dht, sample: &Sample, rate: &str) -> Running {
+    let (entry, port) = (dht.entry(), PORT.to_string());
+    let (folder, torrent) = (sample.data.clone(), path(&sample.torrent));
+    let arguments = [
+        LIBTORRENT_PEER,
+        host.address(),
+        &port,
+        &entry,
+        path(&folder),
+        torrent,
+        rate,
+    ];
+    let process = host.start("libtorrent", "python3", &arguments);
+    Running { process, folder }
+}
+
 fn path(path: &Path) -> &str {
     path.to_str().expect("a path of this test is ASCII")
 }

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """A libtorrent peer that finds others through the DHT only: no tracker, no local discovery, no port mapping.
 
-Usage: libtorrent_peer.py ADDRESS PORT BOOTSTRAP FOLDER [TORRENT|MAGNET]
+Usage: libtorrent_peer.py ADDRESS PORT BOOTSTRAP FOLDER [TORRENT|MAGNET [UPLOAD_RATE]]
 BOOTSTRAP is HOST:PORT[,HOST:PORT...] or "none". Without a torrent it is a DHT node. Seeds when FOLDER holds the content, downloads otherwise, in both cases
 until killed. Prints a JSON line when something changes.
 """
@@ -20,6 +20,7 @@ session = lt.session({
     "enable_dht": True, "enable_lsd": False, "enable_upnp": False, "enable_natpmp": False,
     # uTP off on both sides: the partner speaks TCP only.
     "enable_outgoing_utp": False, "enable_incoming_utp": False,
+    "upload_rate_limit": int(sys.argv[6]) if len(sys.argv) > 6 else 0,
     "dht_bootstrap_nodes": "" if bootstrap == "none" else bootstrap,
     "dht_restrict_routing_ips": False, "dht_restrict_search_ips": False,
     "alert_mask": lt.alert.category_t.error_notification | lt.alert.category_t.status_notification

@@ -21,6 +21,8 @@ use std::time::Duration;
 use clients::{Client, Running};
 use dht::Dht;
 use lab::Lab;
+use support::peer::{Conduct, Peer};
+use support::process::Process;
 use support::torrent::Sample;
 use support::{seconds, wait_until};
 
@@ -122,6 +124,62 @@ fn transmission_seeds_to_us_and_we_to_it() {
 #[test]
 fn qbittorrent_seeds_to_us_and_we_to_it() {
     both_ways(Client::Qbittorrent);
+}
+
+/// One seeder, and two of theirs and two of ours that all begin at the same time: everyone gets everything.
+#[test]
+fn mixed_swarm() {
+    use Client::{Aria2, Libtorrent, Qbittorrent, Trackless};
+    if !can_run(&[Libtorrent, Aria2, Qbittorrent]) {
+        return;
+    }
+    let lab = Lab::new();
+    let dht = Dht::start(&lab);
+    let sample = Sample::multi(
+        lab.folder(),
+        "mixed",
+        &[("a.bin", 9_000_000), ("b/c.bin", 3_000_001)],
+        65_536,
+    );
+    let seeder = lab.host("seeder", 1);
+    // Slower than the leechers among each other, so that they have a reason to trade.
+    let _seeding = clients::slow_seeder(&seeder, &dht, &sample, "2000000");
+    std::thread::scope(|scope| {
+        for (number, client) in [Trackless, Trackless, Aria2, Qbittorrent]
+            .into_iter()
+            .enumerate()
+        {
+            let host = lab.host(&format!("leecher-{number}"), 1);
+            let (dht, sample) = (&dht, &sample);
+            scope.spawn(move || {
+                let mut getting = client.get(&host, dht, sample);
+                let took = arrival(&mut getting, client, sample);
+                println!("mixed, {client:?}: {:.1} s", took.as_secs_f64());
+            });
+        }
+    });
+}
+
+/// The scripted peer of the fault tests is itself judged by libtorrent: metadata and content arrive, nothing is odd.
+#[test]
+fn libtorrent_is_content_with_the_scripted_peer() {
+    if !can_run(&[Client::Libtorrent]) {
+        return;
+    }
+    let folder = tempfile::tempdir().expect("a folder");
+    let sample = Sample::multi(folder.path(), "scripted", &FILES, 32_768);
+    let peer = Peer::start(50, &sample, Conduct::HONEST);
+    let magnet = format!("{}&x.pe={}", sample.magnet(), peer.endpoint());
+    let output = folder.path().join("out");
+    let mut command = std::process::Command::new("python3");
+    command
+        .args([clients::LIBTORRENT_PEER, "127.0.0.1", "0", "none"])
+        .arg(&output)
+        .arg(magnet);
+    let _getting = Process::start("libtorrent", folder.path(), command);
+    let took = wait_until(seconds(30), || sample.is_complete_in(&output));
+    assert!(took.is_some(), "{:?}", peer.seen());
+    assert!(peer.seen().breaches.is_empty(), "{:?}", peer.seen());
 }
 
 /// Two foreign clients, both ways, with a DHT of libtorrent nodes. Only to tell a broken environment from a broken

@@ -54,12 +54,19 @@ impl Bench {
         &self.output
     }
 
-    /// `trackless get SOURCE` with the peers, ready to be started.
+    /// `trackless get --json SOURCE` with the peers, ready to be started.
     pub fn get(&self, source: &str, peers: &[&Peer]) -> Command {
+        let mut command = self.plain(source, peers);
+        command.arg("--json");
+        command
+    }
+
+    /// `trackless get SOURCE` with the peers, as a person would read it.
+    pub fn plain(&self, source: &str, peers: &[&Peer]) -> Command {
         let mut command = Command::new(TRACKLESS);
         command.args(["get", source, "--output"]).arg(&self.output);
         command.arg("--state-dir").arg(self.folder().join("state"));
-        command.args(["--json", "--bind", "127.0.0.1", "--port", "0"]);
+        command.args(["--bind", "127.0.0.1", "--port", "0"]);
         command.args(["--allow-net", "127.0.0.0/8"]);
         command.args(["--no-dht", "--no-pex", "--no-lsd", "--no-trackers"]);
         for peer in peers {

@@ -241,7 +241,7 @@ impl Talk<'_> {
         let from = piece * self.sample.piece_length + begin;
         let end = ((piece + 1) * self.sample.piece_length).min(self.sample.content.len());
         let whole = length == BLOCK.min(end.saturating_sub(from));
-        if piece >= self.sample.pieces() || begin % BLOCK != 0 || length == 0 || !whole {
+        if piece >= self.sample.pieces() || !begin.is_multiple_of(BLOCK) || length == 0 || !whole {
             self.breach(format!(
                 "a request for {length} bytes at {begin} of piece {piece}"
             ));
@@ -258,7 +258,7 @@ impl Talk<'_> {
             }
             seen.blocks.push(from / BLOCK);
             let every = self.conduct.corrupt_every;
-            if every != 0 && seen.blocks.len() % every == 0 {
+            if every != 0 && seen.blocks.len().is_multiple_of(every) {
                 block[length / 2] ^= 0x01;
                 seen.corrupted += 1;
             }
