@@ -100,16 +100,20 @@ impl Client {
 
     /// Starts it on `host` with the magnet link of `sample`, and no data.
     pub fn get(self, host: &Host, dht: &Dht, sample: &Sample) -> Running {
+        self.get_magnet(host, dht, &sample.magnet())
+    }
+
+    /// Starts it on `host` with a magnet link, and no data.
+    pub fn get_magnet(self, host: &Host, dht: &Dht, magnet: &str) -> Running {
         let folder = host.new_folder("downloads");
-        let magnet = sample.magnet();
         let process = match self {
             Self::Trackless => {
-                trackless(host, dht, &["get", &magnet, "-o", path(&folder), "--json"])
+                trackless(host, dht, &["get", magnet, "-o", path(&folder), "--json"])
             }
-            Self::Libtorrent => libtorrent(host, dht, &folder, &magnet),
-            Self::Aria2 => aria2(host, dht, &folder, &[&magnet]),
-            Self::Transmission => transmission(host, dht, &folder, &magnet),
-            Self::Qbittorrent => qbittorrent(host, dht, &folder, &magnet),
+            Self::Libtorrent => libtorrent(host, dht, &folder, magnet),
+            Self::Aria2 => aria2(host, dht, &folder, &[magnet]),
+            Self::Transmission => transmission(host, dht, &folder, magnet),
+            Self::Qbittorrent => qbittorrent(host, dht, &folder, magnet),
         };
         Running { process, folder }
     }
@@ -129,6 +133,13 @@ pub fn slow_seeder(host: &Host, dht: &Dht, sample: &Sample, rate: &str) -> Runni
         rate,
     ];
     let process = host.start("libtorrent", "python3", &arguments);
+    Running { process, folder }
+}
+
+/// Starts `trackless share` of the content of `sample`; the torrent it makes is its own.
+pub fn share(host: &Host, dht: &Dht, sample: &Sample) -> Running {
+    let folder = sample.data.clone();
+    let process = trackless(host, dht, &["share", path(&folder.join(&sample.name))]);
     Running { process, folder }
 }
 

@@ -126,6 +126,22 @@ fn qbittorrent_seeds_to_us_and_we_to_it() {
     both_ways(Client::Qbittorrent);
 }
 
+/// `trackless share` makes the torrent itself and prints its magnet link; that is all that the other side is given.
+#[test]
+fn libtorrent_downloads_what_we_share() {
+    if !can_run(&[Client::Libtorrent]) {
+        return;
+    }
+    let lab = Lab::new();
+    let dht = Dht::start(&lab);
+    let sample = Sample::multi(lab.folder(), "shared", &FILES, 65_536);
+    let (from, to) = (lab.host("from", 1), lab.host("to", 1));
+    let mut sharing = clients::share(&from, &dht, &sample);
+    let magnet = sharing.process.line("magnet:", seconds(20));
+    let mut getting = Client::Libtorrent.get_magnet(&to, &dht, &magnet);
+    arrival(&mut getting, Client::Libtorrent, &sample);
+}
+
 /// One seeder, and two of theirs and two of ours that all begin at the same time: everyone gets everything.
 #[test]
 fn mixed_swarm() {
