@@ -112,6 +112,14 @@ fn places() -> Vec<(&'static str, Vec<u8>)> {
         ("empty path", paths(&["", "1:a"])),
         ("empty component", paths(&["1:a0:1:b"])),
         ("zero byte in the name", named(b"a\0b")),
+        ("name is a device of Windows", named(b"CON.txt")),
+        ("name is a drive", named(b"C:")),
+        ("backslash in a component", paths(&["4:..\\a"])),
+        (
+            "climbs once invisible characters are gone",
+            named(".\u{200b}.".as_bytes()),
+        ),
+        ("paths that differ in case alone", paths(&["1:a", "1:A"])),
         ("the same path twice", paths(&["1:a", "1:a"])),
         ("a file where a folder is", paths(&["1:a", "1:a1:b"])),
         (
