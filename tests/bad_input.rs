@@ -84,6 +84,15 @@ fn arithmetic() -> Vec<(&'static str, Vec<u8>)> {
             )),
         ),
         (
+            "lengths that are possible alone and not together",
+            info(&format!(
+                "5:filesl{}e4:name1:n12:piece lengthi16384e6:pieces{ONE_HASH}",
+                files
+                    .replace("4611686018427387904", "281474976710656")
+                    .repeat(2)
+            )),
+        ),
+        (
             "hashes cut short",
             numbers("i1e", "i16384e", "19:AAAAAAAAAAAAAAAAAAA"),
         ),
