@@ -12,6 +12,7 @@
     reason = "the command line is above io and owns a clock"
 )]
 
+mod about;
 pub mod args;
 pub mod config;
 mod demo;
@@ -103,11 +104,12 @@ fn dispatch(
         Command::Fetch(args) => fetch::run(background.fetch(args)?, reporter),
         Command::Dht(command) => dht::run(background.dht(command)?, reporter),
         Command::Demo(args) => demo::run(background.demo(&args), reporter),
-        Command::Show(_)
-        | Command::Torrent(_)
-        | Command::Completions { .. }
-        | Command::Man { .. }
-        | Command::Version => Err(Failure::new(ExitCode::Failure, "not built yet")),
+        Command::Completions { shell } => Ok(about::completions(shell, reporter)),
+        Command::Man { command } => about::man(&command, reporter),
+        Command::Version => Ok(about::version(reporter)),
+        Command::Show(_) | Command::Torrent(_) => {
+            Err(Failure::new(ExitCode::Failure, "not built yet"))
+        }
     }
 }
 
