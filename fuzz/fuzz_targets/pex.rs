@@ -27,9 +27,15 @@ fuzz_target!(|data: &[u8]| {
                 assert!(Message::parse(&encoded).is_ok());
             }
         }
-        let Ok(candidates) = exchange.handle_message(now, payload, &policy) else { return };
+        let Ok(candidates) = exchange.handle_message(now, payload, &policy) else {
+            return;
+        };
         assert!(candidates.len() <= FIRST_ADDED_MAX);
-        assert!(candidates.iter().all(|(endpoint, _)| policy.admits(*endpoint)));
+        assert!(
+            candidates
+                .iter()
+                .all(|(endpoint, _)| policy.admits(*endpoint))
+        );
         let _ = exchange.update(now, candidates);
     }
 });
