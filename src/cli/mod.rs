@@ -32,6 +32,7 @@ mod seed;
 pub mod selection;
 mod share;
 pub mod update;
+pub mod walk;
 pub mod wording;
 
 use std::ffi::OsString;
