@@ -171,3 +171,195 @@ fn a_closed_pipe_is_no_panic() {
     let output = child.wait_with_output().unwrap();
     assert_eq!(err(&output), "");
 }
+
+/// A folder `t` with two files of 100,000 and 50,000 bytes and an empty one.
+fn some_files(dir: &Path) {
+    std::fs::create_dir_all(dir.join("t/sub")).unwrap();
+    let bytes = |count: u32, step: u32| (0..count).map(|i| (i / step) as u8).collect::<Vec<u8>>();
+    std::fs::write(dir.join("t/a.bin"), bytes(100_000, 7)).unwrap();
+    std::fs::write(dir.join("t/sub/b.bin"), bytes(50_000, 3)).unwrap();
+    std::fs::write(dir.join("t/sub/empty"), b"").unwrap();
+}
+
+#[test]
+fn create_magnet_show_and_verify_agree() {
+    let dir = tempfile::tempdir().unwrap();
+    some_files(dir.path());
+    let created = trackless(
+        dir.path(),
+        &["torrent", "create", "t", "--piece-length", "16KiB"],
+    );
+    assert_eq!(code(&created), 0, "{created:?}");
+    assert!(
+        out(&created).starts_with("magnet:?xt=urn:btih:"),
+        "{created:?}"
+    );
+    assert_eq!(
+        out(&created).lines().count(),
+        1,
+        "nothing but the magnet on stdout"
+    );
+    assert!(err(&created).contains("Wrote t.torrent: 146.4 KiB, 10 pieces of 16.0 KiB"));
+    let magnet = trackless(dir.path(), &["torrent", "magnet", "t.torrent"]);
+    assert_eq!(out(&magnet), out(&created));
+
+    let shown = trackless(dir.path(), &["show", "t.torrent", "--files"]);
+    for word in [
+        "Name        t\n",
+        "146.4 KiB (150000 bytes)",
+        "10 × 16.0 KiB",
+        "t/sub/b.bin",
+    ] {
+        assert!(
+            out(&shown).contains(word),
+            "{word} is missing in {}",
+            out(&shown)
+        );
+    }
+    let json = trackless(dir.path(), &["show", "t.torrent", "--json"]);
+    let value: serde_json::Value = serde_json::from_slice(&json.stdout).unwrap();
+    assert_eq!(
+        value["files"][1],
+        serde_json::json!({"number": 2, "path": "t/sub/b.bin", "size": 50_000})
+    );
+    assert!(out(&created).contains(value["info_hash"].as_str().unwrap()));
+
+    for path in [&[][..], &["."], &["t"]] {
+        let arguments = [&["torrent", "verify", "t.torrent"][..], path].concat();
+        let verified = trackless(dir.path(), &arguments);
+        assert_eq!(
+            (code(&verified), out(&verified)),
+            (0, String::new()),
+            "{verified:?}"
+        );
+    }
+}
+
+#[test]
+fn verify_names_what_is_wrong_and_ends_with_8() {
+    let dir = tempfile::tempdir().unwrap();
+    some_files(dir.path());
+    trackless(
+        dir.path(),
+        &["torrent", "create", "t", "--piece-length", "16KiB"],
+    );
+    let mut damaged = std::fs::read(dir.path().join("t/a.bin")).unwrap();
+    damaged[20_000] ^= 1;
+    std::fs::write(dir.path().join("t/a.bin"), &damaged).unwrap();
+    let output = trackless(dir.path(), &["torrent", "verify", "t.torrent"]);
+    assert_eq!(code(&output), 8);
+    assert_eq!(out(&output), "damaged     t/a.bin  pieces 1\n");
+    assert_eq!(
+        err(&output).lines().last(),
+        Some("error: 1 of 10 pieces are wrong, in 1 of 3 files")
+    );
+
+    std::fs::write(dir.path().join("t/a.bin"), &damaged[..99_999]).unwrap();
+    std::fs::remove_file(dir.path().join("t/sub/empty")).unwrap();
+    let output = trackless(dir.path(), &["torrent", "verify", "t.torrent"]);
+    assert_eq!(
+        out(&output),
+        "wrong size  t/a.bin  pieces 0-6\nmissing     t/sub/empty\n"
+    );
+    let json = trackless(dir.path(), &["torrent", "verify", "t.torrent", "--json"]);
+    let lines: Vec<serde_json::Value> = out(&json)
+        .lines()
+        .map(|line| serde_json::from_str(line).unwrap())
+        .filter(|event: &serde_json::Value| event["type"] != "progress")
+        .collect();
+    assert_eq!(
+        lines[0]["bad_pieces"],
+        serde_json::json!([0, 1, 2, 3, 4, 5, 6])
+    );
+    assert_eq!(lines[1]["code"], "verify_failed");
+}
+
+#[test]
+fn a_single_file_round_trip() {
+    let dir = tempfile::tempdir().unwrap();
+    std::fs::write(dir.path().join("one"), vec![5; 40_000]).unwrap();
+    let created = trackless(dir.path(), &["torrent", "create", "one", "-o", "x.torrent"]);
+    assert_eq!(code(&created), 0, "{created:?}");
+    for path in [".", "one"] {
+        assert_eq!(
+            code(&trackless(
+                dir.path(),
+                &["torrent", "verify", "x.torrent", path]
+            )),
+            0
+        );
+    }
+    std::fs::rename(dir.path().join("one"), dir.path().join("renamed")).unwrap();
+    assert_eq!(
+        code(&trackless(
+            dir.path(),
+            &["torrent", "verify", "x.torrent", "renamed"]
+        )),
+        0
+    );
+    assert_eq!(
+        code(&trackless(dir.path(), &["torrent", "verify", "x.torrent"])),
+        8
+    );
+}
+
+#[test]
+fn existing_torrent_files_are_kept_unless_forced() {
+    let dir = tempfile::tempdir().unwrap();
+    some_files(dir.path());
+    std::fs::write(dir.path().join("t.torrent"), b"mine").unwrap();
+    assert_eq!(
+        code(&trackless(dir.path(), &["torrent", "create", "t"])),
+        10
+    );
+    assert_eq!(
+        std::fs::read(dir.path().join("t.torrent")).unwrap(),
+        b"mine"
+    );
+    assert_eq!(
+        code(&trackless(
+            dir.path(),
+            &["torrent", "create", "t", "--force"]
+        )),
+        0
+    );
+    assert_eq!(code(&trackless(dir.path(), &["show", "t.torrent"])), 0);
+    let left: Vec<_> = std::fs::read_dir(dir.path()).unwrap().collect();
+    assert_eq!(left.len(), 2, "no half-written file is left: {left:?}");
+}
+
+#[test]
+fn files_that_are_no_torrents_are_3_with_a_reason() {
+    let dir = tempfile::tempdir().unwrap();
+    for content in [&b""[..], b"hello", b"d4:infode", b"de", &[b'l'; 100_000]] {
+        std::fs::write(dir.path().join("x.torrent"), content).unwrap();
+        for arguments in [
+            &["show", "x.torrent"][..],
+            &["torrent", "verify", "x.torrent"],
+        ] {
+            let output = trackless(dir.path(), arguments);
+            assert_eq!(code(&output), 3, "{output:?}");
+            assert!(err(&output).starts_with("error: x.torrent is no valid torrent file: "));
+        }
+    }
+    assert_eq!(code(&trackless(dir.path(), &["show", "none.torrent"])), 7);
+}
+
+#[test]
+fn trackers_and_private_torrents() {
+    let dir = tempfile::tempdir().unwrap();
+    some_files(dir.path());
+    let url = "http://tracker.example/announce";
+    let arguments = ["torrent", "create", "t", "--private", "--tracker", url];
+    assert_eq!(code(&trackless(dir.path(), &arguments)), 0);
+    let shown = out(&trackless(dir.path(), &["show", "t.torrent"]));
+    assert!(
+        shown.contains("Private     yes") && shown.contains(url),
+        "{shown}"
+    );
+    let odd = trackless(
+        dir.path(),
+        &["torrent", "create", "t", "--piece-length", "1000"],
+    );
+    assert_eq!(code(&odd), 2, "{odd:?}");
+}

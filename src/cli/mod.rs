@@ -99,7 +99,10 @@ fn dispatch(
     let background = Background { config, variable };
     start_log(args.global.verbose, reporter);
     match args.command {
-        Command::Get(args) => get::run(background.get(args)?, reporter),
+        Command::Get(mut args) => {
+            args.input = input::expand(args.input, &mut std::io::stdin().lock())?;
+            get::run(background.get(args)?, reporter)
+        }
         Command::Seed(args) => seed::run(background.seed(args)?, reporter),
         Command::Share(args) => share::run(background.share(args)?, reporter),
         Command::Fetch(args) => fetch::run(background.fetch(args)?, reporter),

@@ -60,9 +60,10 @@ impl Update {
             ),
             Update::Metadata { have: _, total: 0 } => "Metadata … asked".to_owned(),
             Update::Metadata { have, total } => format!("Metadata … {have}/{total}"),
-            Update::MetadataDone { .. } | Update::Checking { .. } | Update::Seeding { .. } => {
-                self.line_with_name()
-            }
+            Update::MetadataDone { .. }
+            | Update::Checking { .. }
+            | Update::Hashing { .. }
+            | Update::Seeding { .. } => self.line_with_name(),
             Update::Downloading(transfer) => transfer.line(),
             Update::Paused {
                 reason,
@@ -99,6 +100,9 @@ impl Update {
             Update::Checking { name, done, total } => format!(
                 "Checking {} … {} % of {}",
                 escape(name),
+            Update::Hashing { name, done, total } => format!(
+                "Hashing {} … {} % of {}",
+                escape(name),
                 percent(*done, *total),
                 bytes(*total)
             ),
@@ -124,6 +128,9 @@ impl Update {
         match self {
             Update::Checking { name, done, total } => format!(
                 "Checking {}  {:>2} % {}  {}",
+                escape(name),
+            Update::Hashing { name, done, total } => format!(
+                "Hashing {}  {:>2} % {}  {}",
                 escape(name),
                 percent(*done, *total),
                 painted_bar(*done, *total, paint),
