@@ -80,7 +80,8 @@ impl Update {
                 have: Some(*done),
                 size: Some(*total),
                 ..empty
-            },            Update::Hashing { done, total, .. } => Progress {
+            },
+            Update::Hashing { done, total, .. } => Progress {
                 state: "hashing",
                 have: Some(*done),
                 size: Some(*total),

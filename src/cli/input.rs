@@ -85,7 +85,12 @@ pub fn expand(texts: Vec<String>, stdin: &mut dyn Read) -> Result<Vec<String>, F
     match dashes {
         0 => return Ok(texts),
         1 => {}
-        _ => return Err(Failure::new(ExitCode::BadInput, "stdin can be read only once")),
+        _ => {
+            return Err(Failure::new(
+                ExitCode::BadInput,
+                "stdin can be read only once",
+            ));
+        }
     }
     let mut list = String::new();
     stdin
@@ -93,7 +98,10 @@ pub fn expand(texts: Vec<String>, stdin: &mut dyn Read) -> Result<Vec<String>, F
         .read_to_string(&mut list)
         .map_err(|error| Failure::io("cannot read the list on stdin", &error))?;
     if list.len() as u64 >= MAX_LIST {
-        return Err(Failure::new(ExitCode::BadInput, "the list on stdin is longer than 1 MiB"));
+        return Err(Failure::new(
+            ExitCode::BadInput,
+            "the list on stdin is longer than 1 MiB",
+        ));
     }
     let lines = list.lines().map(str::trim);
     let listed: Vec<String> = lines
@@ -108,7 +116,10 @@ pub fn expand(texts: Vec<String>, stdin: &mut dyn Read) -> Result<Vec<String>, F
         }
     }
     if all.is_empty() {
-        return Err(Failure::new(ExitCode::BadInput, "the list on stdin is empty"));
+        return Err(Failure::new(
+            ExitCode::BadInput,
+            "the list on stdin is empty",
+        ));
     }
     Ok(all)
 }
@@ -208,7 +219,10 @@ mod tests {
     #[test]
     fn a_list_on_stdin_takes_the_place_of_the_dash() {
         let all = |texts: &[&str], mut stdin: &[u8]| {
-            expand(texts.iter().map(|text| (*text).to_owned()).collect(), &mut stdin)
+            expand(
+                texts.iter().map(|text| (*text).to_owned()).collect(),
+                &mut stdin,
+            )
         };
         let list = b"a\n\n# no\n  b  \n-\n";
         assert_eq!(all(&["x", "-", "y"], list).unwrap(), ["x", "a", "b", "y"]);
@@ -216,6 +230,9 @@ mod tests {
         assert_eq!(all(&["-", "-"], list).unwrap_err().code, ExitCode::BadInput);
         assert_eq!(all(&["-"], b"\n").unwrap_err().code, ExitCode::BadInput);
         assert_eq!(all(&["-"], &[0xff]).unwrap_err().code, ExitCode::Io);
-        assert_eq!(all(&["-"], &vec![b'a'; 2 << 20]).unwrap_err().code, ExitCode::BadInput);
+        assert_eq!(
+            all(&["-"], &vec![b'a'; 2 << 20]).unwrap_err().code,
+            ExitCode::BadInput
+        );
     }
 }

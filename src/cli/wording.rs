@@ -100,6 +100,9 @@ impl Update {
             Update::Checking { name, done, total } => format!(
                 "Checking {} … {} % of {}",
                 escape(name),
+                percent(*done, *total),
+                bytes(*total)
+            ),
             Update::Hashing { name, done, total } => format!(
                 "Hashing {} … {} % of {}",
                 escape(name),
@@ -129,6 +132,10 @@ impl Update {
             Update::Checking { name, done, total } => format!(
                 "Checking {}  {:>2} % {}  {}",
                 escape(name),
+                percent(*done, *total),
+                painted_bar(*done, *total, paint),
+                bytes_of(*done, *total)
+            ),
             Update::Hashing { name, done, total } => format!(
                 "Hashing {}  {:>2} % {}  {}",
                 escape(name),
