@@ -39,6 +39,7 @@ pub struct Args {
 
 /// Options of every command.
 #[derive(ClapArgs, Debug, Default)]
+#[command(next_help_heading = "Every command")]
 pub struct GlobalArgs {
     /// Only errors
     #[arg(short, long, global = true, conflicts_with = "verbose")]
