@@ -5,7 +5,7 @@ use std::io::Read;
 use std::path::{Path, PathBuf};
 
 use super::exit::{ExitCode, Failure};
-use crate::metainfo::InfoHash;
+use crate::metainfo::{InfoHash, Magnet, MagnetErrorKind};
 
 /// The longest magnet link or URL that is read.
 const MAX_LENGTH: usize = 64 << 10;
@@ -17,7 +17,7 @@ const MAX_LIST: u64 = 1 << 20;
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum Input {
     /// A magnet link.
-    Magnet(String),
+    Magnet(Magnet),
     /// 40 hex digits or 32 base32 characters.
     Hash(InfoHash),
     /// A torrent file; it exists.
@@ -70,6 +70,7 @@ impl Input {
     pub fn info_hash(&self) -> Option<InfoHash> {
         match self {
             Self::Hash(hash) => Some(*hash),
+            Self::Magnet(magnet) => Some(magnet.info_hash),
             _ => None,
         }
     }
@@ -133,18 +134,22 @@ pub fn all(texts: &[String]) -> Result<Vec<Input>, Failure> {
 }
 
 fn magnet(text: &str) -> Result<Input, Failure> {
-    Ok(Input::Magnet(text.to_owned()))
+    Magnet::parse(text).map(Input::Magnet).map_err(|error| {
+        let hint = match error.kind {
+            MagnetErrorKind::Hash(_) | MagnetErrorKind::NoHash => {
+                "was the link cut off? Put it in single quotes, the shell splits it at `&`"
+            }
+            MagnetErrorKind::Scheme => "magnet links start with magnet:?xt=urn:btih:",
+            _ => "copy the link again, and put it in single quotes",
+        };
+        Failure::new(ExitCode::BadInput, error.to_string())
+            .caret(text, error.offset, error.length)
+            .hint(hint)
+    })
 }
 
 fn hash(text: &str) -> Option<InfoHash> {
-    let bytes = match text.len() {
-        40 => hex::decode(text).ok()?,
-        32 => data_encoding::BASE32
-            .decode(text.to_ascii_uppercase().as_bytes())
-            .ok()?,
-        _ => return None,
-    };
-    bytes.try_into().ok().map(InfoHash)
+    text.parse().ok()
 }
 
 /// Guesses what a word was meant to be.

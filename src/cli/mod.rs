@@ -31,7 +31,10 @@ pub mod report;
 mod seed;
 pub mod selection;
 mod share;
+mod show;
+mod torrent;
 pub mod update;
+mod verify;
 pub mod walk;
 pub mod wording;
 
@@ -108,12 +111,11 @@ fn dispatch(
         Command::Fetch(args) => fetch::run(background.fetch(args)?, reporter),
         Command::Dht(command) => dht::run(background.dht(command)?, reporter),
         Command::Demo(args) => demo::run(background.demo(&args), reporter),
+        Command::Show(args) => show::run(background.show(args)?, reporter),
+        Command::Torrent(command) => torrent::run(command, reporter),
         Command::Completions { shell } => Ok(about::completions(shell, reporter)),
         Command::Man { command } => about::man(&command, reporter),
         Command::Version => Ok(about::version(reporter)),
-        Command::Show(_) | Command::Torrent(_) => {
-            Err(Failure::new(ExitCode::Failure, "not built yet"))
-        }
     }
 }
 

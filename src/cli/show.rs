@@ -58,7 +58,7 @@ struct FileView {
 
 /// Writes the view on stdout.
 pub(super) fn print(torrent: &Torrent, list: FileList, reporter: &mut Reporter) {
-    let info = torrent.info();
+    let info = &*torrent.info;
     if reporter.style() == Style::Json {
         return reporter.print_json(&View {
             kind: "torrent",
@@ -68,8 +68,8 @@ pub(super) fn print(torrent: &Torrent, list: FileList, reporter: &mut Reporter) 
             pieces: info.piece_count(),
             piece_length: info.piece_length(),
             private: info.is_private(),
-            trackers: torrent.trackers(),
-            magnet: torrent.magnet().to_string(),
+            trackers: &torrent.trackers,
+            magnet: torrent::magnet_of(torrent).to_string(),
             files: files(info),
         });
     }
@@ -79,14 +79,38 @@ pub(super) fn print(torrent: &Torrent, list: FileList, reporter: &mut Reporter) 
     };
     row("Name", info.name());
     row("Info hash", &info.info_hash().to_string());
-    row("Size", &format!("{} ({} bytes)", bytes(info.total_length()), info.total_length()));
+    row(
+        "Size",
+        &format!(
+            "{} ({} bytes)",
+            bytes(info.total_length()),
+            info.total_length()
+        ),
+    );
     row("Files", &files(info).len().to_string());
-    row("Pieces", &format!("{} × {}", info.piece_count(), bytes(u64::from(info.piece_length()))));
+    row(
+        "Pieces",
+        &format!(
+            "{} × {}",
+            info.piece_count(),
+            bytes(u64::from(info.piece_length()))
+        ),
+    );
     if info.is_private() {
         row("Private", "yes: peers from its trackers only");
     }
-    torrent.trackers().iter().flatten().for_each(|url| row("Tracker", url));
-    row("Magnet", &torrent.magnet().to_string());
+    if let Some(maker) = &torrent.created_by {
+        row("Created by", maker);
+    }
+    if let Some(comment) = &torrent.comment {
+        row("Comment", comment);
+    }
+    torrent
+        .trackers
+        .iter()
+        .flatten()
+        .for_each(|url| row("Tracker", url));
+    row("Magnet", &torrent::magnet_of(torrent).to_string());
     reporter.print(&text);
     if list == FileList::All {
         print_files(info, reporter);
@@ -98,13 +122,22 @@ pub(super) fn print_files(info: &Info, reporter: &mut Reporter) {
     let files = files(info);
     let digits = files.last().map_or(1, |file| file.number.to_string().len());
     let lines = files.iter().map(|file| {
-        format!("{:>digits$}  {:>12}  {}\n", file.number, bytes(file.size), escape(&file.path))
+        format!(
+            "{:>digits$}  {:>12}  {}\n",
+            file.number,
+            bytes(file.size),
+            escape(&file.path)
+        )
     });
     reporter.print(&lines.collect::<String>());
 }
 
 fn files(info: &Info) -> Vec<FileView> {
-    let data = info.files().iter().enumerate().filter(|(_, file)| file.kind == FileKind::Data);
+    let data = info
+        .files()
+        .iter()
+        .enumerate()
+        .filter(|(_, file)| file.kind == FileKind::Data);
     data.map(|(index, file)| FileView {
         number: index.saturating_add(1),
         path: file.path.to_string(),

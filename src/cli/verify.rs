@@ -76,13 +76,16 @@ pub(super) fn run(
     reporter: &mut Reporter,
 ) -> Result<ExitCode, Failure> {
     let loaded = torrent::load(torrent)?;
-    let info = loaded.info();
+    let info = &*loaded.info;
     let beside = torrent.parent().filter(|dir| !dir.as_os_str().is_empty());
     let path = path.unwrap_or_else(|| beside.unwrap_or(Path::new(".")).to_path_buf());
     let (bad, states) = compare(info, &path, reporter)?;
     let info_hash = info.info_hash().to_string();
     let files = describe(info, &bad, &states);
-    let wrong: Vec<&FileReport> = files.iter().filter(|file| file.state != FileState::Ok).collect();
+    let wrong: Vec<&FileReport> = files
+        .iter()
+        .filter(|file| file.state != FileState::Ok)
+        .collect();
     let failure = (!bad.is_empty() || !wrong.is_empty()).then(|| {
         let message = format!(
             "{} of {} pieces are wrong, in {} of {} files",
@@ -97,7 +100,13 @@ pub(super) fn run(
         let pieces = info.piece_count();
         let bad_pieces = bad.clone();
         let kind = "verify";
-        reporter.print_json(&Report { kind, info_hash: &info_hash, pieces, bad_pieces, files });
+        reporter.print_json(&Report {
+            kind,
+            info_hash: &info_hash,
+            pieces,
+            bad_pieces,
+            files,
+        });
     } else {
         for file in wrong {
             let pieces = match file.bad_pieces.as_slice() {
@@ -118,13 +127,20 @@ pub(super) fn run(
     }
 }
 
-/// Where a torrent's files are, if the user named the folder around them, or they themselves.
+/// Where a torrent's file is, whether the user named the folder around the data or the data.
 fn place(info: &Info, named: &Path, file: &FileEntry) -> PathBuf {
     let parts = file.path.components();
-    match named.join(info.name()).exists() {
-        true => named.join(parts.iter().collect::<PathBuf>()),
-        // The torrent's own name is the first part; the user may have renamed it.
-        false => named.join(parts.iter().skip(1).collect::<PathBuf>()),
+    // Without the torrent's own name, which the user may have changed on disk.
+    let inside: PathBuf = parts.iter().skip(1).collect();
+    let is_file = inside.as_os_str().is_empty();
+    let around = match named.is_dir() {
+        true => is_file || named.join(info.name()).exists(),
+        false => false,
+    };
+    match (around, is_file) {
+        (true, _) => named.join(parts.iter().collect::<PathBuf>()),
+        (false, true) => named.to_path_buf(),
+        (false, false) => named.join(inside),
     }
 }
 
@@ -146,7 +162,11 @@ fn compare(
         }
         done = done.saturating_add(size);
         let name = info.name().to_owned();
-        let update = Update::Checking { name, done, total: info.total_length() };
+        let update = Update::Checking {
+            name,
+            done,
+            total: info.total_length(),
+        };
         reporter.state(Instant::now(), &update);
     }
     Ok((bad, disk.states))
@@ -165,8 +185,11 @@ struct OnDisk {
 impl OnDisk {
     /// Compares presence and sizes.
     fn look(info: &Info, named: &Path) -> Result<Self, Failure> {
-        let places: Vec<PathBuf> =
-            info.files().iter().map(|file| place(info, named, file)).collect();
+        let places: Vec<PathBuf> = info
+            .files()
+            .iter()
+            .map(|file| place(info, named, file))
+            .collect();
         let states = info
             .files()
             .iter()
@@ -176,7 +199,12 @@ impl OnDisk {
                 FileKind::Data => state_of(path, file.length),
             })
             .collect::<Result<_, _>>()?;
-        Ok(Self { states, places, open: None, buffer: vec![0; CHUNK] })
+        Ok(Self {
+            states,
+            places,
+            open: None,
+            buffer: vec![0; CHUNK],
+        })
     }
 
     /// The SHA-1 of `size` bytes at `start`; `None` if a file that holds some of them is not there.
@@ -211,14 +239,20 @@ impl OnDisk {
         kind: FileKind,
         part: Span,
     ) -> Result<(), Failure> {
-        let path = self.places.get(index).map(PathBuf::as_path).unwrap_or(Path::new(""));
+        let path = self
+            .places
+            .get(index)
+            .map(PathBuf::as_path)
+            .unwrap_or(Path::new(""));
         let cannot = |error| Failure::io(format_args!("cannot read {}", path.display()), &error);
         if kind == FileKind::Data && self.open.as_ref().is_none_or(|(open, _)| *open != index) {
             self.open = Some((index, File::open(path).map_err(cannot)?));
         }
         let (mut offset, mut length) = (part.offset, part.length);
         while length > 0 {
-            let step = usize::try_from(length).unwrap_or(usize::MAX).min(self.buffer.len());
+            let step = usize::try_from(length)
+                .unwrap_or(usize::MAX)
+                .min(self.buffer.len());
             let (bytes, _) = self.buffer.split_at_mut(step);
             match (kind, &self.open) {
                 (FileKind::Data, Some((_, file))) => {
@@ -239,7 +273,10 @@ fn state_of(path: &Path, length: u64) -> Result<FileState, Failure> {
         Ok(found) if found.is_file() && found.len() == length => Ok(FileState::Ok),
         Ok(_) => Ok(FileState::WrongSize),
         Err(error) if is_missing(&error) => Ok(FileState::Missing),
-        Err(error) => Err(Failure::io(format_args!("cannot read {}", path.display()), &error)),
+        Err(error) => Err(Failure::io(
+            format_args!("cannot read {}", path.display()),
+            &error,
+        )),
     }
 }
 
@@ -258,16 +295,23 @@ fn describe(info: &Info, bad: &[u32], states: &[FileState]) -> Vec<FileReport> {
         .filter(data)
         .map(|(file, state)| {
             let first = file.offset / piece_length;
-            let end = file.offset.saturating_add(file.length).div_ceil(piece_length);
-            let inside = |piece: &&u32| {
-                file.length > 0 && (first..end).contains(&u64::from(**piece))
-            };
+            let end = file
+                .offset
+                .saturating_add(file.length)
+                .div_ceil(piece_length);
+            let inside =
+                |piece: &&u32| file.length > 0 && (first..end).contains(&u64::from(**piece));
             let bad_pieces: Vec<u32> = bad.iter().filter(inside).copied().collect();
             let state = match state {
                 FileState::Ok if !bad_pieces.is_empty() => FileState::Damaged,
                 state => *state,
             };
-            FileReport { path: file.path.to_string(), size: file.length, state, bad_pieces }
+            FileReport {
+                path: file.path.to_string(),
+                size: file.length,
+                state,
+                bad_pieces,
+            }
         })
         .collect()
 }
@@ -302,7 +346,10 @@ mod tests {
 
     #[test]
     fn runs_of_pieces() {
-        assert_eq!(ranges(&[0, 1, 2, 4, 6, 7, u32::MAX]), "0-2, 4, 6-7, 4294967295");
+        assert_eq!(
+            ranges(&[0, 1, 2, 4, 6, 7, u32::MAX]),
+            "0-2, 4, 6-7, 4294967295"
+        );
         assert_eq!(ranges(&[]), "");
         let many: Vec<u32> = (0..100).map(|n| n * 2).collect();
         assert!(ranges(&many).ends_with("22, …"));
