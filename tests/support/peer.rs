@@ -7,7 +7,7 @@ use std::collections::BTreeSet;
 use std::io::{self, Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
@@ -126,6 +126,21 @@ impl Peer {
         self.address.to_string()
     }
 
+    /// What it has seen, in a line for the message of a failed test.
+    pub fn summary(&self) -> String {
+        let seen = self.seen();
+        format!(
+            "{}: {} connections, {} ended, {} blocks sent, {} pieces claimed, {} metadata requests, {:?}",
+            self.address,
+            seen.connections,
+            seen.ended,
+            seen.blocks.len(),
+            seen.claimed.len(),
+            seen.metadata_requests,
+            seen.breaches
+        )
+    }
+
     /// What it has seen so far.
     pub fn seen(&self) -> MutexGuard<'_, Seen> {
         lock(&self.seen)
@@ -134,6 +149,9 @@ impl Peer {
 
 impl Drop for Peer {
     fn drop(&mut self) {
+        if std::thread::panicking() {
+            eprintln!("---- {}", self.summary());
+        }
         self.stop.store(true, Ordering::Relaxed);
         // Wakes the accepting thread, which then sees the flag.
         let _ = TcpStream::connect(self.address);
@@ -144,7 +162,7 @@ impl Drop for Peer {
 }
 
 fn lock(seen: &Mutex<Seen>) -> MutexGuard<'_, Seen> {
-    seen.lock().expect("no thread panics while it holds this")
+    seen.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// One connection.
