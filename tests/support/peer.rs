@@ -104,6 +104,7 @@ impl Peer {
                         conduct,
                         seen: &shared,
                         their_metadata_id: 0,
+                        number: host,
                     };
                     let known = talk.greet();
                     if known.is_ok() {
@@ -172,6 +173,8 @@ struct Talk<'a> {
     conduct: Conduct,
     seen: &'a Mutex<Seen>,
     their_metadata_id: u8,
+    /// Makes the peer id one of its own: a client takes two connections with one id for one peer.
+    number: u8,
 }
 
 impl Talk<'_> {
@@ -187,7 +190,7 @@ impl Talk<'_> {
         }
         let mut ours = b"\x13BitTorrent protocol\0\0\0\0\0\x10\0\0".to_vec();
         ours.extend_from_slice(&hash);
-        ours.extend_from_slice(b"-XX0001-scriptedpeer");
+        ours.extend_from_slice(format!("-XX0001-scripted{:04}", self.number).as_bytes());
         self.stream.write_all(&ours)?;
         lock(self.seen).connections += 1;
         if theirs[25] & 0x10 != 0 {
