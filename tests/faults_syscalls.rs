@@ -47,7 +47,7 @@ fn can_trace() -> bool {
 fn with_fault(bench: &mut Bench, sample: &Sample, peer: &Peer, fault: &str) -> ExitStatus {
     let get = bench.get(sample.torrent.to_str().expect("ASCII"), &[peer]);
     let mut command = Command::new("strace");
-    command.args(["-f", "-qq", "-o", "/dev/null", "-e", "signal=none", "-e"]);
+    command.args(["-D", "-f", "-qq", "-o", "/dev/null", "-e", "signal=none", "-e"]);
     command
         .arg(format!("inject={fault}"))
         .arg(get.get_program())
@@ -71,7 +71,7 @@ fn killed_at(host: u8, fault: &str) {
     let sample = Sample::multi(bench.folder(), &format!("traced-{host}"), &files, 65_536);
     let peer = Peer::start(host, &sample, Conduct::HONEST);
     let status = with_fault(&mut bench, &sample, &peer, &format!("{fault}:signal=KILL"));
-    // strace dies of what its child died of.
+    // With -D strace is the child and the program what we wait for: it dies of the signal.
     assert!(!status.success(), "{fault} never happened: no proof");
     let before = peer.seen().blocks.len();
 
