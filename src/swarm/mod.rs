@@ -1,10 +1,21 @@
 //! One torrent's swarm: geometry, picker, choker, addresses, the torrent machine.
 
+pub mod addresses;
 pub mod bitfield;
+pub mod blame;
+pub mod choker;
+mod contract;
 pub mod disk;
 pub mod geometry;
+pub mod picker;
+pub mod rarity;
+pub mod rate;
 
 pub use bitfield::Bitfield;
+pub use contract::{
+    Action, CloseReason, ClosedBy, DialError, Event, Milestones, Mode, Order, PeerCounts,
+    PeerSource, Pex, Phase, Progress, Refusal, Settings, Snapshot, SourceCounts,
+};
 pub use geometry::{BLOCK_LENGTH, Geometry, Span, spans};
 
 /// One connection (or attempt) of one torrent; never used again after it ended.
