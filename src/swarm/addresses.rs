@@ -116,7 +116,7 @@ impl AddressBook {
     }
 
     /// Addresses kept.
-    pub fn len(&self) -> usize {
+    pub fn known(&self) -> usize {
         self.known.len()
     }
 

@@ -201,7 +201,7 @@ impl Picker {
 
     /// Whether every wanted piece was begun: now blocks are asked of several peers.
     pub fn is_endgame(&self) -> bool {
-        self.rarity.len() == 0 && self.resting.is_empty()
+        self.rarity.candidates() == 0 && self.resting.is_empty()
     }
 
     /// Who has what.

@@ -50,7 +50,7 @@ impl Rarity {
     }
 
     /// Candidates.
-    pub fn len(&self) -> u32 {
+    pub fn candidates(&self) -> u32 {
         self.candidates
     }
 
@@ -219,6 +219,6 @@ mod tests {
         assert_eq!(rarity.rarest(&theirs, &mut rng), Some(77_777));
         assert!(rarity.remove(77_777));
         assert_eq!(rarity.rarest(&theirs, &mut rng), None);
-        assert_eq!(rarity.len(), 99_999);
+        assert_eq!(rarity.candidates(), 99_999);
     }
 }

@@ -30,7 +30,7 @@ fn private_addresses_and_port_zero_are_refused() {
     assert!(book.add(now, public(1, 1), PeerSource::Dht));
     assert!(!book.add(now, public(1, 1), PeerSource::Pex));
     assert_eq!(
-        (book.counts().dht, book.counts().pex, book.len()),
+        (book.counts().dht, book.counts().pex, book.known()),
         (1, 1, 1)
     );
 }
@@ -133,7 +133,7 @@ fn strangers_do_not_displace_the_untried() {
     let mut book = book(now);
     (0..3_000).for_each(|n| assert_eq!(book.add(now, public(n, 9), PeerSource::Pex), n < 2_000));
     assert!(book.add(now, public(5_000, 9), PeerSource::Dht));
-    assert_eq!(book.len(), MAX_KNOWN);
+    assert_eq!(book.known(), MAX_KNOWN);
 }
 
 proptest! {

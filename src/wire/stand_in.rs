@@ -1,6 +1,0 @@
-//! Stand-in until the codec arrives.
-#![allow(missing_docs)]
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Violation {
-    Other,
-}
