@@ -7,3 +7,5 @@ pub mod wire;
 pub mod swarm;
 
 pub mod storage;
+
+pub mod cli;

@@ -1,0 +1,331 @@
+//! The node: wires the leaves into the machine that BEP 5 describes.
+//!
+//! The owner calls `handle_*` with what arrived and commands with what it wants; both decide at
+//! once and queue outputs; `poll_*` only pop. This file holds the type, its entrance and its views;
+//! `queries` answers others, `replies` receives answers, `searches` drives lookups, `upkeep` joins
+//! and maintains. Only this module knows how the leaves fit together.
+
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::time::Instant;
+
+use bencode::{AddressPolicy, Endpoint, Family};
+use rand::{Rng, SeedableRng};
+use rand_chacha::ChaCha8Rng;
+
+use crate::contact::{Address, Contact};
+use crate::family::{BOTH, PerFamily};
+use crate::id::Id;
+use crate::limiter::Limiter;
+use crate::message::{self, AnnouncePort, Body, Envelope, Method, Standing, Want};
+use crate::pace::Pace;
+use crate::peers::Peers;
+use crate::reachability::Reachability;
+use crate::table::{Entry, Table};
+use crate::token::Tokens;
+use crate::transactions::{Patience, Transactions};
+
+mod outputs;
+mod queries;
+mod replies;
+mod searches;
+mod upkeep;
+
+use outputs::Outbox;
+pub use outputs::{Config, Event, LookupId, LookupReport, Queries, Role, Stats, Tracing, Transmit};
+use searches::{Goal, Search};
+use upkeep::Upkeep;
+
+/// Why a question was asked: the way of its answer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Purpose {
+    /// To see whether a contact is alive.
+    Probe,
+    /// Because the owner asked to.
+    Ping,
+    /// To find a first node.
+    Bootstrap,
+    /// A step of this lookup.
+    Walk(LookupId),
+    /// The announcement at the end of this lookup.
+    Announce(LookupId),
+}
+
+/// What is needed to answer others.
+#[derive(Debug)]
+struct Server {
+    tokens: Tokens,
+    peers: Peers,
+    limiter: Limiter,
+}
+
+/// What was learned about the way between us and the network.
+#[derive(Debug, Default)]
+struct Path {
+    pace: Pace,
+    votes: Reachability,
+}
+
+/// A DHT node.
+///
+/// Contract: `now` never goes back. Every call ends in bounded time. No input from the network fails
+/// a call; what is bad is counted in `Stats` and dropped. After any call drain `poll_transmit` and
+/// `poll_event`, then wait for input or `next_timeout`. Not draining costs bounded memory and old
+/// outputs. The same seed, inputs and times give the same outputs.
+#[derive(Debug)]
+pub struct Node {
+    config: Config,
+    id: Id,
+    rng: ChaCha8Rng,
+    tables: PerFamily<Table>,
+    asking: Transactions<Purpose>,
+    searches: BTreeMap<LookupId, Search>,
+    server: Server,
+    path: Path,
+    upkeep: Upkeep,
+    outbox: Outbox,
+    stats: Stats,
+}
+
+impl Node {
+    /// A node that knows nobody yet. `seed` must be secret and new for each node: transaction ids
+    /// and write tokens come from it.
+    #[must_use]
+    pub fn new(config: Config, seed: [u8; 32], now: Instant) -> Node {
+        let mut rng = ChaCha8Rng::from_seed(seed);
+        let mut key = [0; 32];
+        rng.fill_bytes(&mut key);
+        let id = config.id.unwrap_or_else(|| Id::random(&mut rng));
+        Node {
+            id,
+            tables: PerFamily {
+                v4: Table::new(id, now),
+                v6: Table::new(id, now),
+            },
+            asking: Transactions::default(),
+            searches: BTreeMap::new(),
+            server: Server {
+                tokens: Tokens::new(key, now),
+                peers: Peers::default(),
+                limiter: Limiter::new(now),
+            },
+            path: Path::default(),
+            upkeep: Upkeep::new(now, &mut rng),
+            outbox: Outbox::default(),
+            stats: Stats::default(),
+            config,
+            rng,
+        }
+    }
+
+    /// A datagram arrived.
+    pub fn handle_datagram(&mut self, now: Instant, from: SocketAddr, datagram: &[u8]) {
+        self.stats.datagrams_in += 1;
+        self.stats.bytes_in += datagram.len() as u64;
+        let from = Endpoint::from(from);
+        if !self.talks_to(from) {
+            self.stats.dropped.address += 1;
+            return;
+        }
+        let message = match message::parse(datagram) {
+            Ok(message) => message,
+            Err(why) => return self.stats.dropped.malformed(why),
+        };
+        match message.body {
+            Body::Query(query) => self.handle_query(now, from, message.transaction, &query),
+            Body::Response(response) => {
+                self.handle_response(now, from, message.transaction, &response);
+            }
+            Body::Failure => self.handle_failure(now, from, message.transaction),
+        }
+    }
+
+    /// Does what `next_timeout` announced. Harmless when early.
+    pub fn handle_timeout(&mut self, now: Instant) {
+        self.expire_questions(now);
+        self.expire_searches(now);
+        self.keep_up(now);
+    }
+
+    /// When to call `handle_timeout` at the latest. Maintenance never ends.
+    #[must_use]
+    pub fn next_timeout(&self) -> Instant {
+        let mut next = self.upkeep_due();
+        if let Some(due) = self.asking.next_timeout() {
+            next = next.min(due);
+        }
+        if let Some(due) = self.searches.values().filter_map(Search::expires).min() {
+            next = next.min(due);
+        }
+        next
+    }
+
+    /// Pops a datagram to send.
+    pub fn poll_transmit(&mut self) -> Option<Transmit> {
+        self.outbox.transmits.pop_front()
+    }
+
+    /// Pops an event.
+    pub fn poll_event(&mut self) -> Option<Event> {
+        self.outbox.events.pop_front()
+    }
+
+    /// Looks for peers of `info_hash`. Starts with the first node that answers if none did yet.
+    pub fn get_peers(&mut self, now: Instant, info_hash: Id) -> LookupId {
+        self.search(now, info_hash, Goal::GetPeers, Tracing::Off)
+    }
+
+    /// Like `get_peers`, and reports each answer if traced.
+    pub fn get_peers_traced(&mut self, now: Instant, info_hash: Id) -> LookupId {
+        self.search(now, info_hash, Goal::GetPeers, Tracing::On)
+    }
+
+    /// Looks for peers of `info_hash`, then announces us to the closest nodes. The announcement
+    /// lives 30 to 45 minutes there: repeat it.
+    pub fn announce(&mut self, now: Instant, info_hash: Id, port: AnnouncePort) -> LookupId {
+        self.search(now, info_hash, Goal::Announce(port), Tracing::Off)
+    }
+
+    /// Looks for the nodes closest to `target`.
+    pub fn find_node(&mut self, now: Instant, target: Id) -> LookupId {
+        self.search(now, target, Goal::FindNode, Tracing::Off)
+    }
+
+    /// Like `find_node`, and reports each answer if traced.
+    pub fn find_node_traced(&mut self, now: Instant, target: Id) -> LookupId {
+        self.search(now, target, Goal::FindNode, Tracing::On)
+    }
+
+    /// Asks one node whether it lives: `Event::Pong` or `Event::PingFailed`.
+    pub fn ping(&mut self, now: Instant, endpoint: Endpoint) {
+        if !self.ask(now, (endpoint, None), Purpose::Ping, &Method::Ping) {
+            self.outbox.event(Event::PingFailed { endpoint });
+        }
+    }
+
+    /// Forgets a lookup. Answers still to come count for the table only; there is no `LookupDone`.
+    pub fn cancel(&mut self, lookup: LookupId) {
+        self.searches.remove(&lookup);
+    }
+
+    /// How a running lookup stands; `None` when it is done.
+    #[must_use]
+    pub fn lookup_report(&self, now: Instant, lookup: LookupId) -> Option<LookupReport> {
+        Some(self.searches.get(&lookup)?.report(now))
+    }
+
+    /// Our id in a family. One id serves both.
+    #[must_use]
+    pub fn id(&self, _family: Family) -> Id {
+        self.id
+    }
+
+    /// The contacts to save and to hand to `join` next time: those that answered last time we asked.
+    pub fn contacts(&self) -> impl Iterator<Item = Contact> {
+        BOTH.into_iter()
+            .flat_map(|family| self.tables[family].entries())
+            .filter(|entry| entry.failures == 0)
+            .map(|entry| entry.contact)
+    }
+
+    /// The table of a family, bucket by bucket: index = leading bits shared with our id.
+    pub fn buckets(&self, family: Family) -> impl Iterator<Item = &[Entry]> {
+        self.tables[family].buckets()
+    }
+
+    /// How many contacts the table of a family has.
+    #[must_use]
+    pub fn table_len(&self, family: Family) -> usize {
+        self.tables[family].len()
+    }
+
+    /// Hashes and peers that others announced to us.
+    #[must_use]
+    pub fn stored(&self) -> (usize, usize) {
+        (self.server.peers.hashes(), self.server.peers.len())
+    }
+
+    /// Our address as others see it, once they agree.
+    #[must_use]
+    pub fn external_address(&self) -> Option<std::net::IpAddr> {
+        self.path.votes.external()
+    }
+
+    /// Counters since birth.
+    #[must_use]
+    pub fn stats(&self) -> &Stats {
+        &self.stats
+    }
+
+    /// Whether we exchange datagrams with this endpoint at all.
+    fn talks_to(&self, endpoint: Endpoint) -> bool {
+        self.config.families.include(endpoint.family()) && self.config.policy.admits(endpoint)
+    }
+
+    /// Whether several nodes may share this address: a special range that the policy admits is a
+    /// private network.
+    fn address(&self, endpoint: Endpoint) -> Address {
+        if AddressPolicy::new(Vec::new()).admits_ip(endpoint.ip) {
+            Address::Exclusive
+        } else {
+            Address::Shared
+        }
+    }
+
+    /// Asks. `false`: the address is refused or too many questions are open; nothing was sent.
+    fn ask(
+        &mut self,
+        now: Instant,
+        whom: (Endpoint, Option<Id>),
+        purpose: Purpose,
+        method: &Method<'_>,
+    ) -> bool {
+        let (to, _) = whom;
+        if !self.talks_to(to) {
+            return false;
+        }
+        let (slow, failed) = self.path.pace.patience();
+        let patience = Patience { slow, failed };
+        let opened = self
+            .asking
+            .open(now, whom, purpose, patience, &mut self.rng);
+        let Some(transaction) = opened else {
+            return false;
+        };
+        let standing = match self.config.role {
+            Role::Full => Standing::Full,
+            Role::ReadOnly => Standing::ReadOnly,
+        };
+        let [v4, v6] = BOTH.map(|family| self.config.families.include(family));
+        let payload = message::write_query(
+            &self.envelope(&transaction),
+            standing,
+            Want { v4, v6 },
+            method,
+        );
+        let count = &mut self.stats.queries_out;
+        match method {
+            Method::Ping => count.ping += 1,
+            Method::FindNode { .. } => count.find_node += 1,
+            Method::GetPeers { .. } => count.get_peers += 1,
+            Method::AnnouncePeer { .. } => count.announce_peer += 1,
+            Method::Invalid | Method::Unknown => count.other += 1,
+        }
+        self.send(to, payload);
+        true
+    }
+
+    fn send(&mut self, to: Endpoint, payload: Vec<u8>) {
+        self.stats.datagrams_out += 1;
+        self.stats.bytes_out += payload.len() as u64;
+        self.outbox.transmit(to, payload);
+    }
+
+    fn envelope<'t>(&self, transaction: &'t [u8]) -> Envelope<'t> {
+        Envelope {
+            transaction,
+            version: self.config.version,
+            id: self.id,
+        }
+    }
+}

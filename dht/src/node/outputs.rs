@@ -1,0 +1,267 @@
+//! What a node is told at its birth and what comes out of it: configuration, events, counters.
+//!
+//! Plain data without behaviour, except that the two queues are bounded: who forgets to drain them
+//! loses the oldest output, not memory.
+
+use std::collections::VecDeque;
+use std::net::{IpAddr, SocketAddr};
+use std::time::Duration;
+
+use bencode::{AddressPolicy, Endpoint, Family};
+
+use crate::contact::Contact;
+use crate::family::Families;
+use crate::id::Id;
+use crate::message::Malformed;
+
+/// Outputs queued of either kind.
+const MAX_QUEUED: usize = 8192;
+
+/// Whether we answer queries.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Role {
+    /// A citizen: answers, stores, is found in tables.
+    #[default]
+    Full,
+    /// BEP 43: asks with `ro` set and answers nothing. For short runs and closed firewalls.
+    ReadOnly,
+}
+
+/// How a node is set up.
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// Its id; `None` draws one from the seed.
+    pub id: Option<Id>,
+    /// Which IP versions it has sockets for.
+    pub families: Families,
+    /// Whether it answers.
+    pub role: Role,
+    /// Which addresses it talks to and hands on. A special range in it is a private network, where
+    /// several nodes may share an address.
+    pub policy: AddressPolicy,
+    /// The `v` of its messages: two letters for the client, two bytes of version.
+    pub version: [u8; 4],
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Config {
+            id: None,
+            families: Families::default(),
+            role: Role::default(),
+            policy: AddressPolicy::new(Vec::new()),
+            version: *b"TL\x00\x01",
+        }
+    }
+}
+
+/// A datagram to send.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Transmit {
+    /// Where to. Its family selects the socket.
+    pub to: SocketAddr,
+    /// At most 1,400 bytes.
+    pub payload: Vec<u8>,
+}
+
+/// Names a lookup from its start to its `LookupDone`. Never used twice by a node.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct LookupId(pub(super) u64);
+
+/// Whether a lookup reports every answer.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Tracing {
+    /// Only peers and the end.
+    #[default]
+    Off,
+    /// `Event::Answered` for each node.
+    On,
+}
+
+/// What the owner may want to know.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Event {
+    /// The first node of this family answered: lookups that waited have begun.
+    FirstNode {
+        /// Of which table.
+        family: Family,
+    },
+    /// The lookup of our own id ended: the table is as good as it gets.
+    Joined {
+        /// Of which table.
+        family: Family,
+        /// Contacts in that table.
+        nodes: usize,
+    },
+    /// A node knows peers; each peer is reported once a lookup.
+    Peers {
+        /// For which lookup.
+        lookup: LookupId,
+        /// Who said so; `0.0.0.0:0` for what was announced to ourselves.
+        from: Endpoint,
+        /// New ones, admitted by the address policy. Not empty.
+        peers: Vec<Endpoint>,
+    },
+    /// A node answered a traced lookup.
+    Answered {
+        /// For which lookup.
+        lookup: LookupId,
+        /// Who.
+        from: Contact,
+        /// Leading bits that it shares with the target.
+        bits: usize,
+        /// Nodes it named.
+        nodes: usize,
+        /// Peers it named.
+        peers: usize,
+        /// Its round-trip time.
+        rtt: Duration,
+    },
+    /// A lookup (and its announcing) ended; its id is forgotten.
+    LookupDone {
+        /// Which.
+        lookup: LookupId,
+        /// How it went.
+        report: LookupReport,
+    },
+    /// The answer to `ping`.
+    Pong {
+        /// Who was asked.
+        endpoint: Endpoint,
+        /// Who lives there.
+        id: Id,
+        /// The round-trip time.
+        rtt: Duration,
+    },
+    /// No answer to `ping`.
+    PingFailed {
+        /// Who was asked.
+        endpoint: Endpoint,
+    },
+    /// Others agree on the address under which they see us (BEP 42).
+    ExternalAddress(IpAddr),
+}
+
+/// How a lookup goes, or went.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LookupReport {
+    /// The info hash or id that was looked up.
+    pub target: Id,
+    /// Nodes asked, of both families.
+    pub asked: u32,
+    /// Nodes that answered.
+    pub answered: u32,
+    /// Nodes that did not, or refused.
+    pub timed_out: u32,
+    /// Longest chain of referrals that led to an answer.
+    pub hops: u32,
+    /// Leading bits that the closest answering node shares with the target.
+    pub closest_bits: u16,
+    /// Distinct peers found.
+    pub peers: usize,
+    /// Nodes that stored our announcement.
+    pub announced: u32,
+    /// Since the command, including the wait for a first node.
+    pub elapsed: Duration,
+    /// The at most eight closest nodes that answered, of each family, closest first.
+    pub closest: Vec<Contact>,
+}
+
+/// Queries by method.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Queries {
+    /// `ping`.
+    pub ping: u64,
+    /// `find_node`.
+    pub find_node: u64,
+    /// `get_peers`.
+    pub get_peers: u64,
+    /// `announce_peer`.
+    pub announce_peer: u64,
+    /// Anything else, answered with an error.
+    pub other: u64,
+}
+
+/// Datagrams dropped, by reason.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Dropped {
+    /// Too short or not a dictionary.
+    pub not_krpc: u64,
+    /// Bencode broken or beyond its limits.
+    pub bencode: u64,
+    /// Without a usable transaction id, kind or node id.
+    pub incomplete: u64,
+    /// From an address that the policy refuses, or a family that is off.
+    pub address: u64,
+    /// Carrying our own id: an echo.
+    pub own_id: u64,
+    /// Answers to nothing: late, or forged.
+    pub unasked: u64,
+    /// Queries above the rate limit.
+    pub limited: u64,
+    /// Queries to a read-only node.
+    pub read_only: u64,
+}
+
+/// Counters since birth.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Stats {
+    /// Datagrams received.
+    pub datagrams_in: u64,
+    /// Datagrams queued to be sent.
+    pub datagrams_out: u64,
+    /// Their bytes, without headers.
+    pub bytes_in: u64,
+    /// Their bytes, without headers.
+    pub bytes_out: u64,
+    /// Queries answered.
+    pub queries_in: Queries,
+    /// Queries sent.
+    pub queries_out: Queries,
+    /// Answers that matched a question.
+    pub responses: u64,
+    /// Error replies that matched a question.
+    pub failures: u64,
+    /// Questions that nobody answered.
+    pub timeouts: u64,
+    /// Answers from another node than was expected there.
+    pub impostors: u64,
+    /// What was dropped.
+    pub dropped: Dropped,
+}
+
+impl Dropped {
+    pub(super) fn malformed(&mut self, why: Malformed) {
+        match why {
+            Malformed::NotKrpc => self.not_krpc += 1,
+            Malformed::Bencode => self.bencode += 1,
+            Malformed::Transaction | Malformed::Kind | Malformed::Id => self.incomplete += 1,
+        }
+    }
+}
+
+/// The two output queues.
+#[derive(Debug, Default)]
+pub(super) struct Outbox {
+    pub(super) transmits: VecDeque<Transmit>,
+    pub(super) events: VecDeque<Event>,
+}
+
+impl Outbox {
+    pub(super) fn transmit(&mut self, to: Endpoint, payload: Vec<u8>) {
+        if self.transmits.len() >= MAX_QUEUED {
+            self.transmits.pop_front();
+        }
+        self.transmits.push_back(Transmit {
+            to: to.into(),
+            payload,
+        });
+    }
+
+    pub(super) fn event(&mut self, event: Event) {
+        if self.events.len() >= MAX_QUEUED {
+            self.events.pop_front();
+        }
+        self.events.push_back(event);
+    }
+}

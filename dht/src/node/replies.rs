@@ -1,0 +1,133 @@
+//! Receiving answers, and their absence.
+//!
+//! An answer counts only if it closes a question by transaction id, endpoint and expected node id.
+//! Then its sender is verified, which is the only way into the table, and the purpose of the
+//! question says who is told.
+
+use std::time::Instant;
+
+use bencode::Endpoint;
+
+use super::searches::Ack;
+use super::{Event, Node, Purpose};
+use crate::contact::Contact;
+use crate::message::Response;
+use crate::table::Verdict;
+use crate::transactions::{Closed, Due, Pending};
+
+impl Node {
+    pub(super) fn handle_response(
+        &mut self,
+        now: Instant,
+        from: Endpoint,
+        transaction: &[u8],
+        response: &Response<'_>,
+    ) {
+        if response.id == self.id {
+            self.stats.dropped.own_id += 1;
+            return;
+        }
+        let question = match self.asking.close(transaction, from, &response.id) {
+            Closed::Matched(question) => question,
+            Closed::Impostor(question) => {
+                self.stats.impostors += 1;
+                if let Some(id) = question.expects {
+                    self.tables[from.family()].evict(&Contact { id, endpoint: from });
+                }
+                return self.gone_wrong(now, &question);
+            }
+            Closed::Unknown => {
+                self.stats.dropped.unasked += 1;
+                return;
+            }
+        };
+        self.stats.responses += 1;
+        let rtt = now.saturating_duration_since(question.sent);
+        self.path.pace.observe(rtt);
+        if let Some(seen) = response.ip
+            && let Some(elected) = self.path.votes.observed(from.ip, seen.ip)
+        {
+            self.outbox.event(Event::ExternalAddress(elected));
+        }
+        let sender = Contact {
+            id: response.id,
+            endpoint: from,
+        };
+        self.verified(now, sender, rtt);
+        match question.purpose {
+            Purpose::Probe => {}
+            Purpose::Ping => {
+                self.outbox.event(Event::Pong {
+                    endpoint: from,
+                    id: sender.id,
+                    rtt,
+                });
+            }
+            Purpose::Bootstrap => self.bootstrapped(now, response),
+            Purpose::Walk(lookup) => self.walked(now, lookup, (sender, rtt), response),
+            Purpose::Announce(lookup) => self.announced(now, lookup, Ack::Stored),
+        }
+    }
+
+    /// An error reply: the node lives, but the question got no answer.
+    pub(super) fn handle_failure(&mut self, now: Instant, from: Endpoint, transaction: &[u8]) {
+        match self.asking.take(transaction, from) {
+            Some(question) => {
+                self.stats.failures += 1;
+                self.gone_wrong(now, &question);
+            }
+            None => self.stats.dropped.unasked += 1,
+        }
+    }
+
+    pub(super) fn expire_questions(&mut self, now: Instant) {
+        while let Some(due) = self.asking.expire(now) {
+            match due {
+                Due::Slow {
+                    to,
+                    purpose: Purpose::Walk(lookup),
+                } => {
+                    self.walk_slowed(now, lookup, to);
+                }
+                Due::Slow { .. } => {}
+                Due::Failed(question) => {
+                    self.stats.timeouts += 1;
+                    if let Some(id) = question.expects {
+                        let contact = Contact {
+                            id,
+                            endpoint: question.to,
+                        };
+                        self.tables[question.to.family()].failed(&contact);
+                    }
+                    self.gone_wrong(now, &question);
+                }
+            }
+        }
+    }
+
+    /// Tells whoever asked that there is no answer.
+    fn gone_wrong(&mut self, now: Instant, question: &Pending<Purpose>) {
+        match question.purpose {
+            // A lost bootstrap query is repeated by the upkeep's back-off.
+            Purpose::Probe | Purpose::Bootstrap => {}
+            Purpose::Ping => {
+                self.outbox.event(Event::PingFailed {
+                    endpoint: question.to,
+                });
+            }
+            Purpose::Walk(lookup) => self.walk_failed(now, lookup, question.to),
+            Purpose::Announce(lookup) => self.announced(now, lookup, Ack::Lost),
+        }
+    }
+
+    /// `contact` answered a question of ours.
+    fn verified(&mut self, now: Instant, contact: Contact, rtt: std::time::Duration) {
+        let family = contact.endpoint.family();
+        let address = self.address(contact.endpoint);
+        let verdict = self.tables[family].verified(now, contact, rtt, address);
+        if let Verdict::Challenge(doubted) = verdict {
+            self.probe(now, doubted);
+        }
+        self.someone_answered(now, family);
+    }
+}

@@ -1,0 +1,264 @@
+//! Joining, and staying joined: one deadline, one unit of work a tick.
+//!
+//! Each family is alone, joining or joined. Alone means that no contact is usable: the contacts
+//! given to `join` are asked again and again, waiting 1 s, 2 s, 4 s … 60 s, until one answers; a table
+//! that empties falls back to that by itself. A tick then does the first of: return to being alone,
+//! ping the stalest doubtful contact, refresh the stillest bucket. Never two, so no storms.
+
+use std::collections::VecDeque;
+use std::time::{Duration, Instant};
+
+use bencode::{Endpoint, Family};
+use rand::{Rng, RngExt};
+
+use super::searches::Goal;
+use super::{Event, LookupId, Node, Purpose, Tracing};
+use crate::contact::Contact;
+use crate::family::{BOTH, PerFamily};
+use crate::message::Method;
+
+/// Contacts remembered for joining; the newest are kept.
+const MAX_CONTACTS: usize = 256;
+/// Contacts asked in one attempt; further attempts go on with the next ones.
+const BATCH: usize = 32;
+/// Longest wait between two attempts to join.
+const MAX_BACKOFF: Duration = Duration::from_secs(60);
+/// Least time between two units of maintenance; up to twice that, at random, so that nodes that
+/// started together do not stay in step.
+const TICK: Duration = Duration::from_secs(5);
+/// How long after its query a stranger is probed: by then the hole that its query made in its NAT
+/// is closed (mldht; dht.md §3.3: 90 s).
+const PROBE_DELAY: Duration = Duration::from_secs(90);
+/// Strangers that wait for their probe.
+const MAX_PROBES: usize = 128;
+
+/// How far a family is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Joining {
+    /// Nobody to talk to.
+    Alone { attempt: u32, retry_at: Instant },
+    /// Someone answered; our own id is being looked up, or was.
+    Connected,
+}
+
+/// What the node does of its own accord.
+#[derive(Debug)]
+pub(super) struct Upkeep {
+    joining: PerFamily<Joining>,
+    /// As given to `join`, oldest first.
+    contacts: Vec<Endpoint>,
+    /// In the order of their time.
+    probes: VecDeque<(Instant, Contact)>,
+    next_tick: Instant,
+    lookups: u64,
+}
+
+impl Upkeep {
+    pub(super) fn new(now: Instant, rng: &mut impl Rng) -> Upkeep {
+        let alone = Joining::Alone {
+            attempt: 0,
+            retry_at: now,
+        };
+        Upkeep {
+            joining: PerFamily {
+                v4: alone,
+                v6: alone,
+            },
+            contacts: Vec::new(),
+            probes: VecDeque::new(),
+            next_tick: now + tick(rng),
+            lookups: 0,
+        }
+    }
+
+    pub(super) fn next_lookup(&mut self) -> LookupId {
+        self.lookups += 1;
+        LookupId(self.lookups)
+    }
+
+    pub(super) fn probe_later(&mut self, now: Instant, contact: Contact) {
+        let waiting = self
+            .probes
+            .iter()
+            .any(|(_, other)| other.endpoint == contact.endpoint);
+        if !waiting && self.probes.len() < MAX_PROBES {
+            self.probes.push_back((now + PROBE_DELAY, contact));
+        }
+    }
+}
+
+fn tick(rng: &mut impl Rng) -> Duration {
+    TICK + Duration::from_millis(rng.random_range(0..5_000))
+}
+
+impl Node {
+    /// Nodes to start from: bootstrap addresses, saved contacts, or both; may be called again, for
+    /// instance with each DNS answer. They are asked at once and kept: whenever the node is alone it
+    /// asks them again.
+    pub fn join(&mut self, now: Instant, contacts: impl IntoIterator<Item = Endpoint>) {
+        let mut new = Vec::new();
+        for contact in contacts {
+            let contact = Endpoint::new(contact.ip, contact.port);
+            if !self.talks_to(contact) || self.upkeep.contacts.contains(&contact) {
+                continue;
+            }
+            if self.upkeep.contacts.len() >= MAX_CONTACTS {
+                self.upkeep.contacts.remove(0);
+            }
+            self.upkeep.contacts.push(contact);
+            new.push(contact);
+        }
+        for family in BOTH {
+            let of_family: Vec<Endpoint> = new
+                .iter()
+                .copied()
+                .filter(|contact| contact.family() == family)
+                .collect();
+            if !of_family.is_empty()
+                && let Joining::Alone { .. } = self.upkeep.joining[family]
+            {
+                let retry_at = now + Duration::from_secs(1);
+                self.upkeep.joining[family] = Joining::Alone {
+                    attempt: 1,
+                    retry_at,
+                };
+            }
+            self.knock(now, of_family);
+        }
+    }
+
+    /// Asks nodes of which only the endpoint is known for nodes near us.
+    fn knock(&mut self, now: Instant, doors: impl IntoIterator<Item = Endpoint>) {
+        let target = self.id;
+        for door in doors.into_iter().take(BATCH) {
+            if !self.asking.awaits(door) {
+                self.ask(
+                    now,
+                    (door, None),
+                    Purpose::Bootstrap,
+                    &Method::FindNode { target },
+                );
+            }
+        }
+    }
+
+    /// A node of `family` answered something. If it is the first, everything begins.
+    pub(super) fn someone_answered(&mut self, now: Instant, family: Family) {
+        if let Joining::Alone { .. } = self.upkeep.joining[family]
+            && !self.tables[family].is_empty()
+        {
+            self.upkeep.joining[family] = Joining::Connected;
+            self.outbox.event(Event::FirstNode { family });
+            // First those who wait, then our own need.
+            self.begin_waiting(now, family);
+            let own = self.id;
+            self.search(now, own, Goal::Join(family), Tracing::Off);
+        }
+    }
+
+    /// The lookup of our own id in `family` ended.
+    pub(super) fn joined(&mut self, family: Family) {
+        self.outbox.event(Event::Joined {
+            family,
+            nodes: self.tables[family].len(),
+        });
+    }
+
+    pub(super) fn upkeep_due(&self) -> Instant {
+        let mut due = self.upkeep.next_tick;
+        for family in BOTH {
+            if let Some(retry_at) = self.retries(family) {
+                due = due.min(retry_at);
+            }
+        }
+        if let Some((at, _)) = self.upkeep.probes.front() {
+            due = due.min(*at);
+        }
+        due
+    }
+
+    /// When to try joining `family` again; `None` if it is joined or nobody could be asked.
+    fn retries(&self, family: Family) -> Option<Instant> {
+        match self.upkeep.joining[family] {
+            Joining::Alone { retry_at, .. } if self.doors(family).next().is_some() => {
+                Some(retry_at)
+            }
+            Joining::Alone { .. } | Joining::Connected => None,
+        }
+    }
+
+    /// Everybody who might let us in: given contacts, then what is left of the table.
+    fn doors(&self, family: Family) -> impl Iterator<Item = Endpoint> {
+        let given = self.upkeep.contacts.iter().copied();
+        let known = self.tables[family]
+            .entries()
+            .map(|entry| entry.contact.endpoint);
+        given
+            .filter(move |door| door.family() == family)
+            .chain(known)
+    }
+
+    pub(super) fn keep_up(&mut self, now: Instant) {
+        while self.upkeep.probes.front().is_some_and(|(at, _)| *at <= now) {
+            if let Some((_, contact)) = self.upkeep.probes.pop_front() {
+                let address = self.address(contact.endpoint);
+                if self.tables[contact.endpoint.family()].wants(now, &contact, address) {
+                    self.probe(now, contact);
+                }
+            }
+        }
+        for family in BOTH {
+            if self.retries(family).is_some_and(|at| at <= now) {
+                self.try_to_join(now, family);
+            }
+        }
+        if self.upkeep.next_tick <= now {
+            self.upkeep.next_tick = now + tick(&mut self.rng);
+            self.server.peers.sweep(now);
+            for family in BOTH {
+                self.maintain(now, family);
+            }
+        }
+    }
+
+    fn try_to_join(&mut self, now: Instant, family: Family) {
+        let Joining::Alone { attempt, .. } = self.upkeep.joining[family] else {
+            return;
+        };
+        let backoff = Duration::from_secs(1 << attempt.min(6)).min(MAX_BACKOFF);
+        self.upkeep.joining[family] = Joining::Alone {
+            attempt: attempt.saturating_add(1),
+            retry_at: now + backoff,
+        };
+        let doors: Vec<Endpoint> = self.doors(family).collect();
+        let skipped = (attempt as usize).saturating_mul(BATCH) % doors.len().max(1);
+        let batch: Vec<Endpoint> = doors
+            .iter()
+            .cycle()
+            .skip(skipped)
+            .take(doors.len().min(BATCH))
+            .copied()
+            .collect();
+        self.knock(now, batch);
+    }
+
+    /// One unit of work for one table.
+    fn maintain(&mut self, now: Instant, family: Family) {
+        let own = self.id;
+        if self.upkeep.joining[family] != Joining::Connected {
+            return;
+        }
+        if self.tables[family].closest(now, &own, 1).is_empty() {
+            self.upkeep.joining[family] = Joining::Alone {
+                attempt: 0,
+                retry_at: now,
+            };
+            self.try_to_join(now, family);
+        } else if let Some(contact) = self.tables[family].stalest(now) {
+            self.probe(now, contact);
+        } else if let Some(bits) = self.tables[family].stillest(now) {
+            let target = self.tables[family].refresh(now, bits, &mut self.rng);
+            self.search(now, target, Goal::Refresh(family), Tracing::Off);
+        }
+    }
+}

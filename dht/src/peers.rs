@@ -1,0 +1,119 @@
+//! Peers that others announced to us (BEP 5 "announce_peer").
+//!
+//! Invariant: at most `MAX_HASHES` hashes, `MAX_PEERS_PER_HASH` peers of each and `MAX_PEERS` in
+//! all, one of an address and hash; none older than `LIFETIME` is handed out. The hash longest
+//! without an announce is forgotten first. Knows no tokens and no messages.
+
+use std::time::{Duration, Instant};
+
+use bencode::{Endpoint, Family};
+use lru::LruCache;
+use rand::{Rng, RngExt};
+
+use crate::id::Id;
+
+/// Hashes stored (reliability.md §4.1).
+pub const MAX_HASHES: usize = 2_000;
+/// Peers stored of one hash.
+pub const MAX_PEERS_PER_HASH: usize = 500;
+/// Peers stored in all (48 bytes each).
+pub const MAX_PEERS: usize = 50_000;
+/// How long an announce counts: clients repeat it every 15 to 30 minutes.
+pub const LIFETIME: Duration = Duration::from_secs(40 * 60);
+
+/// The store.
+#[derive(Debug)]
+pub struct Peers {
+    /// Most recently announced first. Each list is in order of arrival, oldest first.
+    torrents: LruCache<Id, Vec<(Endpoint, Instant)>>,
+    total: usize,
+}
+
+impl Default for Peers {
+    fn default() -> Self {
+        Peers {
+            torrents: LruCache::unbounded(),
+            total: 0,
+        }
+    }
+}
+
+impl Peers {
+    /// Stores that `peer` has `info_hash`.
+    pub fn announced(&mut self, now: Instant, info_hash: Id, peer: Endpoint) {
+        let list = self.torrents.get_or_insert_mut(info_hash, Vec::new);
+        let before = list.len();
+        // One port an address: a host must not fill the list. (Private networks and loopback
+        // have many peers on one address; they are told apart by the port.)
+        list.retain(|(other, at)| *other != peer && now.duration_since(*at) < LIFETIME);
+        if list.len() >= MAX_PEERS_PER_HASH {
+            list.remove(0);
+        }
+        list.push((peer, now));
+        self.total = (self.total + list.len()).saturating_sub(before);
+        while self.torrents.len() > MAX_HASHES || self.total > MAX_PEERS {
+            let Some((_, list)) = self.torrents.pop_lru() else {
+                break;
+            };
+            self.total = self.total.saturating_sub(list.len());
+        }
+    }
+
+    /// At most `limit` peers of `info_hash` in one family, a fair sample in random order.
+    pub fn sample(
+        &self,
+        now: Instant,
+        info_hash: &Id,
+        (family, limit): (Family, usize),
+        rng: &mut impl Rng,
+    ) -> Vec<Endpoint> {
+        let list = self.torrents.peek(info_hash).map_or(&[][..], Vec::as_slice);
+        let mut live: Vec<Endpoint> = list
+            .iter()
+            .filter(|(peer, at)| peer.family() == family && now.duration_since(*at) < LIFETIME)
+            .map(|(peer, _)| *peer)
+            .collect();
+        // Fisher-Yates, as far as needed.
+        let wanted = limit.min(live.len());
+        for index in 0..wanted {
+            let other = rng.random_range(index..live.len());
+            live.swap(index, other);
+        }
+        live.truncate(wanted);
+        live
+    }
+
+    /// Forgets the oldest hash if all of its peers are too old. Cheap: one hash a call.
+    pub fn sweep(&mut self, now: Instant) {
+        let Some((_, list)) = self.torrents.peek_lru() else {
+            return;
+        };
+        let newest = list.last().map(|(_, at)| *at);
+        if newest.is_none_or(|at| now.duration_since(at) >= LIFETIME)
+            && let Some((_, list)) = self.torrents.pop_lru()
+        {
+            self.total = self.total.saturating_sub(list.len());
+        }
+    }
+
+    /// Hashes stored.
+    #[must_use]
+    pub fn hashes(&self) -> usize {
+        self.torrents.len()
+    }
+
+    /// Peers stored, of all hashes.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.total
+    }
+
+    /// Whether nothing is stored.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.total == 0
+    }
+}
+
+#[cfg(test)]
+mod tests;

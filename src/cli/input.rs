@@ -1,0 +1,165 @@
+//! The one positional argument that can be anything: a magnet link, an info hash, a torrent file,
+//! a URL of one, or `-`. Decided by its looks, before a socket or a file is opened.
+
+use std::path::{Path, PathBuf};
+
+use super::exit::{ExitCode, Failure};
+use crate::metainfo::InfoHash;
+
+/// The longest magnet link or URL that is read.
+const MAX_LENGTH: usize = 64 << 10;
+
+/// What the user wants.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Input {
+    /// A magnet link.
+    Magnet(String),
+    /// 40 hex digits or 32 base32 characters.
+    Hash(InfoHash),
+    /// A torrent file; it exists.
+    TorrentFile(PathBuf),
+    /// `http://` or `https://` of a torrent file.
+    Url(String),
+    /// `-`: magnet links, hashes, files and URLs, one a line.
+    Stdin,
+}
+
+impl Input {
+    /// Decides what `text` is.
+    ///
+    /// # Errors
+    /// [`ExitCode::BadInput`] with what is wrong and what it could have been.
+    pub fn parse(text: &str) -> Result<Self, Failure> {
+        let text = text.trim();
+        if text == "-" {
+            return Ok(Self::Stdin);
+        }
+        if text.len() > MAX_LENGTH {
+            return Err(Failure::new(
+                ExitCode::BadInput,
+                "this input is longer than 64 KiB",
+            ));
+        }
+        let starts = |scheme: &str| {
+            text.get(..scheme.len())
+                .is_some_and(|start| start.eq_ignore_ascii_case(scheme))
+        };
+        if starts("magnet:") {
+            return magnet(text);
+        }
+        if starts("http://") || starts("https://") {
+            return Ok(Self::Url(text.to_owned()));
+        }
+        // A file named like a hash still wins if it is there: what lies at hand is meant.
+        if Path::new(text).exists() {
+            return Ok(Self::TorrentFile(PathBuf::from(text)));
+        }
+        match hash(text) {
+            Some(hash) => Ok(Self::Hash(hash)),
+            None => Err(unknown(text)),
+        }
+    }
+}
+
+impl Input {
+    /// The info hash, if it is named without opening anything.
+    pub fn info_hash(&self) -> Option<InfoHash> {
+        match self {
+            Self::Hash(hash) => Some(*hash),
+            _ => None,
+        }
+    }
+}
+
+/// Decides for every argument.
+///
+/// # Errors
+/// That of the first one that is wrong.
+pub fn all(texts: &[String]) -> Result<Vec<Input>, Failure> {
+    texts.iter().map(|text| Input::parse(text)).collect()
+}
+
+fn magnet(text: &str) -> Result<Input, Failure> {
+    Ok(Input::Magnet(text.to_owned()))
+}
+
+fn hash(text: &str) -> Option<InfoHash> {
+    let bytes = match text.len() {
+        40 => hex::decode(text).ok()?,
+        32 => data_encoding::BASE32
+            .decode(text.to_ascii_uppercase().as_bytes())
+            .ok()?,
+        _ => return None,
+    };
+    bytes.try_into().ok().map(InfoHash)
+}
+
+/// Guesses what a word was meant to be.
+fn unknown(text: &str) -> Failure {
+    let hexadecimal = text.chars().all(|c| c.is_ascii_hexdigit());
+    let count = text.chars().count();
+    if hexadecimal && (20..=64).contains(&count) {
+        let message =
+            format!("this info hash has {count} characters, expected 40 (hex) or 32 (base32)");
+        return Failure::new(ExitCode::BadInput, message)
+            .caret(text, 40, count.saturating_sub(40))
+            .hint("was it cut off, or is it a version 2 hash (64 characters)?");
+    }
+    if let Some(wrong) = text
+        .find(|c: char| !c.is_ascii_hexdigit())
+        .filter(|_| count == 40)
+    {
+        let message = "an info hash has the digits 0-9 and a-f only";
+        return Failure::new(ExitCode::BadInput, message).caret(text, wrong, 1);
+    }
+    if text.ends_with(".torrent") || text.contains('/') {
+        return Failure::new(ExitCode::Io, format!("there is no file {text}"));
+    }
+    let message = "this is no magnet link, info hash, torrent file or URL";
+    Failure::new(ExitCode::BadInput, message)
+        .caret(text, 0, text.len())
+        .hint("magnet links start with magnet:?xt=urn:btih: and belong in single quotes")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const HEX: &str = "3b2449ef5c8f0b5e2f1a7c6d9e8f0a1b2c3d4e5f";
+
+    #[test]
+    fn each_kind_is_recognised() {
+        assert_eq!(Input::parse("-"), Ok(Input::Stdin));
+        assert!(matches!(Input::parse(HEX), Ok(Input::Hash(hash)) if hash.to_string() == HEX));
+        assert_eq!(Input::parse(&HEX.to_uppercase()), Input::parse(HEX));
+        let base32 = data_encoding::BASE32.encode(&hex::decode(HEX).unwrap());
+        assert_eq!(Input::parse(&base32), Input::parse(HEX));
+        assert_eq!(Input::parse(&base32.to_lowercase()), Input::parse(HEX));
+        assert!(matches!(
+            Input::parse("HTTPS://h/x.torrent"),
+            Ok(Input::Url(_))
+        ));
+        let magnet = format!("Magnet:?xt=urn:btih:{HEX}");
+        assert!(matches!(Input::parse(&magnet), Ok(Input::Magnet(_))));
+        assert!(matches!(
+            Input::parse("Cargo.toml"),
+            Ok(Input::TorrentFile(_))
+        ));
+    }
+
+    #[test]
+    fn wrong_inputs_say_what_they_could_have_been() {
+        for (text, code, words) in [
+            (&HEX[..39], ExitCode::BadInput, "39 characters"),
+            (&HEX.replace('4', "x"), ExitCode::BadInput, "0-9 and a-f"),
+            ("no/such.torrent", ExitCode::Io, "no file"),
+            ("debian", ExitCode::BadInput, "no magnet link"),
+            ("", ExitCode::BadInput, "no magnet link"),
+            ("ÄÖÜ", ExitCode::BadInput, "no magnet link"),
+        ] {
+            let failure = Input::parse(text).unwrap_err();
+            assert_eq!(failure.code, code, "{text}");
+            assert!(failure.message.contains(words), "{failure}");
+        }
+    }
+}

@@ -1,0 +1,57 @@
+//! From a command's network plan to a running client.
+
+use bencode::Family;
+
+use super::exit::{ExitCode, Failure};
+use super::hosts;
+use super::plan::{Families, NetworkPlan};
+use crate::io::{self, Client, ClientConfig, Dht, Port};
+
+/// Starts a client as the plan says.
+///
+/// # Errors
+/// A range that is none; a port or address that cannot be bound.
+pub(super) async fn start(plan: &NetworkPlan) -> Result<Client, Failure> {
+    let config = config(plan)?;
+    let port = config.port;
+    Client::start(config).await.map_err(|error| {
+        let failure = Failure::io("the network cannot be opened", &error);
+        match (error.kind(), port) {
+            (std::io::ErrorKind::AddrInUse, Port::Fixed(port)) => {
+                Failure { message: format!("port {port} is taken"), ..failure }
+                    .hint("another client may be running; `--port 0` takes any free port")
+            }
+            _ => failure,
+        }
+    })
+}
+
+/// The client's configuration for a plan.
+fn config(plan: &NetworkPlan) -> Result<ClientConfig, Failure> {
+    let allowed = plan.allowed.iter().map(|range| {
+        range.parse().map_err(|_| {
+            Failure::new(ExitCode::Usage, format!("`{range}` is no address range"))
+                .hint("for example 192.168.0.0/16")
+        })
+    });
+    Ok(ClientConfig {
+        bind: match &plan.bind {
+            None => io::Bind::Everywhere,
+            Some(hosts::Bind::Address(address)) => io::Bind::Address(*address),
+            Some(hosts::Bind::Interface(name)) => io::Bind::Interface(name.clone()),
+        },
+        port: match plan.port {
+            0 => Port::Any,
+            port => Port::Fixed(port),
+        },
+        families: match plan.families {
+            Families::Both => vec![Family::V4, Family::V6],
+            Families::V4 => vec![Family::V4],
+            Families::V6 => vec![Family::V6],
+        },
+        dht: if plan.dht.is_on() { Dht::On } else { Dht::Off },
+        bootstrap: plan.bootstrap.iter().map(ToString::to_string).collect(),
+        allowed: allowed.collect::<Result<_, _>>()?,
+        state: Some(plan.state_dir.clone()),
+    })
+}

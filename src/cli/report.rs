@@ -1,0 +1,306 @@
+//! The reporter: network commands feed it typed updates, it decides what the user sees, where and
+//! how often. On a terminal one live line on stderr, elsewhere a line per change and one every ten
+//! seconds, with `--json` events on stdout. Result paths go to stdout, all else to stderr.
+//!
+//! It knows nothing of networks. Writers are given at construction and `now` with every update, so
+//! that tests see every byte.
+
+use std::io::{self, IsTerminal, Write};
+use std::mem::{Discriminant, discriminant};
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+
+use super::exit::Failure;
+use super::json::{self, Event, Seconds, Steps};
+use super::update::{Done, Update};
+use super::wording::Paint;
+use crate::metainfo::InfoHash;
+
+/// Between two plain lines of one state.
+const LINE_EVERY: Duration = Duration::from_secs(10);
+/// Between two events of one state.
+const EVENT_EVERY: Duration = Duration::from_secs(1);
+
+/// How to report.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Style {
+    /// One live line, redrawn; finished steps stay above it.
+    Terminal(Paint),
+    /// A line per change of state and one every 10 s.
+    Lines,
+    /// Results and errors only.
+    Quiet,
+    /// Events on stdout, one every second in one state.
+    Json,
+}
+
+/// Shows a command's way to its user.
+pub struct Reporter {
+    style: Style,
+    out: Box<dyn Write + Send>,
+    err: Box<dyn Write + Send>,
+    /// Hidden in every style but [`Style::Terminal`].
+    bar: ProgressBar,
+    /// Lower hex.
+    info_hash: Option<String>,
+    last: Option<Last>,
+}
+
+/// What was reported last.
+struct Last {
+    state: Discriminant<Update>,
+    /// When a line or event of it was written.
+    written: Instant,
+    /// The newest text that was not written yet.
+    pending: Option<String>,
+}
+
+impl Reporter {
+    /// On the process's stdout and stderr.
+    pub fn new(style: Style) -> Self {
+        let reporter = Self::with_writers(style, Box::new(io::stdout()), Box::new(io::stderr()));
+        if let Style::Terminal(_) = style {
+            reporter
+                .bar
+                .set_draw_target(ProgressDrawTarget::stderr_with_hz(10));
+        }
+        reporter
+    }
+
+    /// On given writers. The live line of [`Style::Terminal`] is not drawn on them.
+    pub fn with_writers(
+        style: Style,
+        out: Box<dyn Write + Send>,
+        err: Box<dyn Write + Send>,
+    ) -> Self {
+        let bar = ProgressBar::with_draw_target(None, ProgressDrawTarget::hidden());
+        if let Ok(template) = ProgressStyle::with_template("{wide_msg}") {
+            bar.set_style(template);
+        }
+        Self {
+            style,
+            out,
+            err,
+            bar,
+            info_hash: None,
+            last: None,
+        }
+    }
+
+    /// How it reports.
+    pub fn style(&self) -> Style {
+        self.style
+    }
+
+    /// Which torrent the updates from here on are about.
+    pub fn about(&mut self, info_hash: InfoHash) {
+        self.info_hash = Some(info_hash.to_string());
+    }
+
+    /// Takes an update; cheap enough to be called many times a second.
+    pub fn state(&mut self, now: Instant, update: &Update) {
+        match self.style {
+            Style::Quiet => {}
+            Style::Json => self.state_json(now, update),
+            Style::Terminal(paint) => self.state_live(now, update, paint),
+            Style::Lines => self.state_lines(now, update),
+        }
+    }
+
+    /// A line for people between the updates: a diagnosis, what comes next.
+    pub fn note(&mut self, now: Instant, text: impl Into<String>) {
+        self.state(now, &Update::Note(text.into()));
+    }
+
+    /// A text that is the command's answer (a table, a list), on stdout. Not for `--json`.
+    pub fn print(&mut self, text: &str) {
+        let Self { bar, out, .. } = self;
+        // A closed pipe (`| head`) is no failure of ours.
+        let _ = bar.suspend(|| out.write_all(text.as_bytes()).and_then(|()| out.flush()));
+    }
+
+    /// An object that is the command's answer, as one line of JSON on stdout.
+    pub fn print_json<T: serde::Serialize>(&mut self, object: &T) {
+        let _ = json::write(&mut *self.out, object);
+    }
+
+    /// The end: the live line goes, a summary stays, the paths go to stdout.
+    pub fn done(&mut self, done: &Done) {
+        self.settle();
+        match self.style {
+            Style::Json => {
+                let timeline = &done.timeline;
+                let seconds = |span: Option<Duration>| span.map(Seconds);
+                let event = Event::Done(json::Done {
+                    info_hash: self.info_hash.as_deref(),
+                    paths: done
+                        .paths
+                        .iter()
+                        .map(|path| path.display().to_string())
+                        .collect(),
+                    elapsed: Seconds(done.elapsed),
+                    downloaded: done.downloaded,
+                    uploaded: done.uploaded,
+                    timeline: Steps {
+                        first_node: seconds(timeline.first_node),
+                        first_peers: seconds(timeline.first_peers),
+                        first_handshake: seconds(timeline.first_handshake),
+                        metadata: seconds(timeline.metadata),
+                        first_piece: seconds(timeline.first_piece),
+                        done: seconds(timeline.done),
+                    },
+                });
+                let _ = json::write(&mut *self.out, &event);
+            }
+            Style::Quiet => done.paths.iter().for_each(|path| self.path(path)),
+            Style::Terminal(_) | Style::Lines => {
+                let _ = writeln!(self.err, "{}", done.lines());
+                done.paths.iter().for_each(|path| self.path(path));
+            }
+        }
+    }
+
+    /// The end without success.
+    pub fn fail(&mut self, failure: &Failure) {
+        self.settle();
+        let _ = match self.style {
+            Style::Json => failure.write_json(&mut *self.out),
+            _ => failure.write_lines(&mut *self.err),
+        };
+    }
+
+    /// A writer for the log that does not tear the live line.
+    pub fn log_writer(&self) -> LogWriter {
+        LogWriter {
+            bar: self.bar.clone(),
+        }
+    }
+
+    /// The path as its bytes are: `mpv "$(trackless get …)"` has to find the file.
+    fn path(&mut self, path: &Path) {
+        use std::os::unix::ffi::OsStrExt;
+        let mut line = path.as_os_str().as_bytes().to_vec();
+        line.push(b'\n');
+        let _ = self.out.write_all(&line).and_then(|()| self.out.flush());
+    }
+
+    /// Writes what is still unwritten and takes the live line away.
+    fn settle(&mut self) {
+        if let Some(text) = self.last.take().and_then(|last| last.pending) {
+            self.err_line(&text);
+        }
+        self.bar.finish_and_clear();
+    }
+
+    fn state_json(&mut self, now: Instant, update: &Update) {
+        if !update.is_event() {
+            let state = discriminant(update);
+            let fresh = |last: &Last| now.saturating_duration_since(last.written) < EVENT_EVERY;
+            if self
+                .last
+                .as_ref()
+                .is_some_and(|last| last.state == state && fresh(last))
+            {
+                return;
+            }
+            self.last = Some(Last {
+                state,
+                written: now,
+                pending: None,
+            });
+        }
+        let event = update.event(self.info_hash.as_deref());
+        let _ = json::write(&mut *self.out, &event);
+    }
+
+    fn state_live(&mut self, now: Instant, update: &Update, paint: Paint) {
+        if update.is_event() {
+            return self.err_line(&update.line());
+        }
+        let state = discriminant(update);
+        let changed = self.last.as_ref().is_none_or(|last| last.state != state);
+        // The last word on a step that is over stays readable above the live line.
+        if let Some(text) = self
+            .last
+            .take()
+            .and_then(|last| last.pending)
+            .filter(|_| changed)
+        {
+            self.err_line(&text);
+        }
+        let pending = is_step(update).then(|| update.line());
+        self.last = Some(Last {
+            state,
+            written: now,
+            pending,
+        });
+        self.bar.set_message(update.live_line(paint));
+    }
+
+    fn state_lines(&mut self, now: Instant, update: &Update) {
+        let line = update.line();
+        if update.is_event() {
+            return self.err_line(&line);
+        }
+        let state = discriminant(update);
+        match self.last.as_mut().filter(|last| last.state == state) {
+            Some(last) if now.saturating_duration_since(last.written) < LINE_EVERY => {
+                last.pending = is_step(update).then_some(line);
+            }
+            _ => {
+                if let Some(text) = self.last.take().and_then(|last| last.pending) {
+                    self.err_line(&text);
+                }
+                self.err_line(&line);
+                self.last = Some(Last {
+                    state,
+                    written: now,
+                    pending: None,
+                });
+            }
+        }
+    }
+
+    fn err_line(&mut self, text: &str) {
+        match self.style {
+            Style::Terminal(_) if !self.bar.is_hidden() => self.bar.println(text),
+            _ => {
+                let _ = writeln!(self.err, "{text}");
+            }
+        }
+    }
+}
+
+/// Whether the last figures of this state are worth keeping once it is over.
+fn is_step(update: &Update) -> bool {
+    matches!(
+        update,
+        Update::LookingUp { .. } | Update::Connecting { .. } | Update::Checking { .. }
+    )
+}
+
+/// Writes to stderr between two drawings of the live line.
+#[derive(Clone)]
+pub struct LogWriter {
+    bar: ProgressBar,
+}
+
+impl Write for LogWriter {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.bar.suspend(|| io::stderr().write(bytes))
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        io::stderr().flush()
+    }
+}
+
+/// What to do when the terminal's own answer decides.
+pub fn is_live_terminal(term: Option<&str>) -> bool {
+    io::stderr().is_terminal() && term != Some("dumb")
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,157 @@
+//! What a torrent's state means to a person: from counters to one [`Update`] and, when nothing
+//! happens, to a diagnosis (rules 2 and 3 of `cli.md`): why, what comes next, when.
+//!
+//! Pure: the state comes in, sentences go out.
+
+use std::time::{Duration, Instant};
+
+use super::format::duration;
+use super::update::{Transfer, Update};
+use crate::io::{DhtStatus, Status};
+use crate::swarm::Phase;
+
+/// Without any answer for this long, something is wrong with the network.
+const NO_ANSWER: Duration = Duration::from_secs(5);
+
+/// Everything that a sentence is made of.
+pub(super) struct Scene<'a> {
+    /// The torrent.
+    pub(super) status: &'a Status,
+    /// The DHT; `None`: it is off.
+    pub(super) dht: Option<&'a DhtStatus>,
+    /// Nodes that were to be asked first.
+    pub(super) bootstrap: usize,
+    /// The torrent's name, or its info hash.
+    pub(super) name: &'a str,
+    /// Now.
+    pub(super) now: Instant,
+    /// Since the command began.
+    pub(super) elapsed: Duration,
+}
+
+impl Scene<'_> {
+    /// Where the torrent stands.
+    pub(super) fn update(&self) -> Update {
+        let snapshot = &self.status.snapshot;
+        if let Some(check) = self.status.checking {
+            let (done, total) = (check.done, check.total);
+            return Update::Checking { name: self.name.to_owned(), done, total };
+        }
+        if let Some(paused) = &snapshot.paused {
+            return Update::Paused {
+                reason: paused.reason.clone(),
+                retry_in: Some(paused.retry_at.saturating_duration_since(self.now)),
+            };
+        }
+        match snapshot.phase {
+            Phase::Seeding => self.seeding(),
+            Phase::Downloading if snapshot.connected > 0 => self.downloading(),
+            Phase::Metadata if snapshot.connected > 0 && snapshot.metadata.total > 0 => {
+                let metadata = snapshot.metadata;
+                Update::Metadata { have: metadata.have, total: metadata.total }
+            }
+            _ if snapshot.connected > 0 || snapshot.known > 0 => Update::Connecting {
+                connected: snapshot.connected,
+                tried: snapshot.tried,
+                refused: snapshot.refused,
+                timed_out: snapshot.timed_out,
+            },
+            _ => self.searching(),
+        }
+    }
+
+    fn seeding(&self) -> Update {
+        let snapshot = &self.status.snapshot;
+        let size = snapshot.wanted_bytes.max(1);
+        Update::Seeding {
+            name: self.name.to_owned(),
+            uploaded: snapshot.uploaded,
+            up: snapshot.up_rate,
+            ratio: snapshot.uploaded as f64 / size as f64,
+            peers: snapshot.connected,
+        }
+    }
+
+    fn downloading(&self) -> Update {
+        let snapshot = &self.status.snapshot;
+        let missing = snapshot.wanted_bytes.saturating_sub(snapshot.have_bytes);
+        Update::Downloading(Transfer {
+            name: self.name.to_owned(),
+            have: snapshot.have_bytes,
+            size: snapshot.wanted_bytes,
+            down: snapshot.down_rate,
+            up: snapshot.up_rate,
+            eta: missing.checked_div(snapshot.down_rate).map(Duration::from_secs),
+            peers: snapshot.connected,
+        })
+    }
+
+    fn searching(&self) -> Update {
+        let search = &self.status.search;
+        let nodes = self.dht.map_or(0, |dht| dht.nodes);
+        match (&search.running, &search.last) {
+            _ if nodes == 0 => Update::Joining { nodes: 0, elapsed: self.elapsed },
+            (Some(report), _) | (None, Some(report)) => Update::LookingUp {
+                asked: report.asked,
+                answered: report.answered,
+                closest_bits: report.closest_bits,
+                peers: report.peers,
+                elapsed: report.elapsed,
+            },
+            (None, None) => Update::Joining {
+                nodes: u32::try_from(nodes).unwrap_or(u32::MAX),
+                elapsed: self.elapsed,
+            },
+        }
+    }
+
+    /// Why nothing happens, what happens next and when; `None` while something happens or it is
+    /// too early to tell.
+    pub(super) fn diagnosis(&self) -> Option<String> {
+        let snapshot = &self.status.snapshot;
+        if snapshot.phase == Phase::Seeding || snapshot.connected > 0 {
+            return None;
+        }
+        if self.status.checking.is_some() || snapshot.paused.is_some() {
+            return None;
+        }
+        let next = self.status.search.next.map(|next| next.saturating_duration_since(self.now));
+        let again = match next {
+            Some(wait) => format!("looking again in {}", duration(wait)),
+            None => "the lookup goes on".to_owned(),
+        };
+        let Some(dht) = self.dht else {
+            return (self.elapsed > NO_ANSWER).then(|| {
+                format!(
+                    "no connection to any of {} known peers, and the DHT is off; \
+                     each is tried again with growing pauses",
+                    snapshot.known
+                )
+            });
+        };
+        if dht.nodes == 0 {
+            return (self.elapsed > NO_ANSWER).then(|| {
+                format!(
+                    "no UDP answer from any of {} bootstrap nodes: this machine is offline, or UDP \
+                     is blocked; they are asked again with pauses up to a minute",
+                    self.bootstrap
+                )
+            });
+        }
+        let last = self.status.search.last.as_ref()?;
+        if last.peers == 0 && snapshot.known == 0 {
+            return Some(format!(
+                "asked {} nodes up to {} shared bits; nobody announces this torrent; {again}",
+                last.asked, last.closest_bits
+            ));
+        }
+        let failed = snapshot.refused + snapshot.timed_out;
+        (snapshot.tried > 0 && failed >= snapshot.tried).then(|| {
+            format!(
+                "{} peers known, none can be reached: {} refused, {} timed out; \
+                 they are tried again later, {again}",
+                snapshot.known, snapshot.refused, snapshot.timed_out
+            )
+        })
+    }
+}

@@ -1,0 +1,331 @@
+//! The DHT node's task: datagrams between two sockets and one [`dht::Node`], searches and questions
+//! from the rest of the client, contacts saved for the next start.
+//!
+//! The loop is the one of every driver here: drain transmits, drain events, then wait for a
+//! datagram, a command or the node's next timeout.
+
+use std::collections::BTreeMap;
+use std::io;
+use std::net::SocketAddr;
+use std::time::{Duration, Instant};
+
+use bencode::{Endpoint, Family};
+use dht::{AnnouncePort, Event, Id, LookupId, LookupReport, Node};
+use tokio::net::UdpSocket;
+use tokio::sync::{mpsc, oneshot, watch};
+use tokio::time::sleep_until;
+
+use crate::metainfo::InfoHash;
+
+/// Largest datagram read; the node drops what is longer than its own limit.
+const DATAGRAM: usize = 4096;
+
+/// Datagrams taken per wake-up, so that a flood cannot starve commands and timers.
+const BATCH: usize = 64;
+
+/// Commands that may wait.
+const COMMANDS: usize = 256;
+
+/// Events of one search that may wait; more are dropped (peers come again, reports too).
+const SEARCH_EVENTS: usize = 256;
+
+/// What the task knows of the network, for progress lines.
+#[derive(Clone, PartialEq, Debug, Default)]
+pub struct DhtStatus {
+    /// Contacts in the routing table.
+    pub nodes: usize,
+    /// When the first node answered.
+    pub first_node: Option<Instant>,
+    /// Whether the first lookup of our own id has ended.
+    pub joined: bool,
+    /// Datagrams received that made sense.
+    pub received: u64,
+    /// Queries sent.
+    pub sent: u64,
+}
+
+/// What a search finds, as it finds it.
+#[derive(Clone, Debug)]
+pub enum SearchEvent {
+    /// Peers from one node's answer.
+    Peers(Vec<Endpoint>),
+    /// One node answered; only when the search is [`Trace::On`].
+    Answered(dht::Answered),
+    /// How far the lookup is.
+    Progress(LookupReport),
+    /// The lookup is over (and announced, if that was asked for).
+    Done(LookupReport),
+}
+
+/// Whether a search tells every answer.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Trace {
+    /// Only peers and reports.
+    Off,
+    /// [`SearchEvent::Answered`] too.
+    On,
+}
+
+/// What a lookup is for.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Search {
+    /// Peers of a torrent.
+    Peers(InfoHash),
+    /// Peers of a torrent, telling that we are one, reachable at this TCP port.
+    Announce(InfoHash, u16),
+    /// The nodes closest to a target.
+    Nodes(Id),
+}
+
+enum Command {
+    Search { search: Search, trace: Trace, events: mpsc::Sender<SearchEvent> },
+    Join(Vec<Endpoint>),
+    Ping(Endpoint, Option<oneshot::Sender<Option<Pong>>>),
+    View(oneshot::Sender<View>),
+}
+
+/// An answer to a ping.
+#[derive(Clone, Copy, Debug)]
+pub struct Pong {
+    /// The node's id.
+    pub id: Id,
+    /// Time from question to answer.
+    pub rtt: Duration,
+}
+
+/// A copy of the node's inner state, to look at or to save.
+#[derive(Clone, Debug)]
+pub struct View {
+    /// Our ids, by family in use.
+    pub ids: Vec<(Family, Id)>,
+    /// The routing table.
+    pub table: Vec<dht::BucketView>,
+    /// Counters.
+    pub stats: dht::Stats,
+    /// Endpoints worth asking at the next start, best first.
+    pub contacts: Vec<Endpoint>,
+}
+
+/// The rest of the client's end of the DHT task. Dropping every copy ends the task.
+#[derive(Clone)]
+pub struct DhtHandle {
+    commands: mpsc::Sender<Command>,
+    status: watch::Receiver<DhtStatus>,
+}
+
+impl DhtHandle {
+    /// Starts a lookup; its events come through the receiver, [`SearchEvent::Done`] last.
+    pub async fn search(&self, search: Search, trace: Trace) -> mpsc::Receiver<SearchEvent> {
+        let (events, receiver) = mpsc::channel(SEARCH_EVENTS);
+        // A task that is gone drops the sender, which ends the receiver.
+        let _ = self.commands.send(Command::Search { search, trace, events }).await;
+        receiver
+    }
+
+    /// Asks these endpoints for contacts, in addition to those known.
+    pub async fn join(&self, contacts: Vec<Endpoint>) {
+        let _ = self.commands.send(Command::Join(contacts)).await;
+    }
+
+    /// Pings a node and waits for its answer.
+    pub async fn ping(&self, node: Endpoint) -> Option<Pong> {
+        let (reply, pong) = oneshot::channel();
+        self.commands.send(Command::Ping(node, Some(reply))).await.ok()?;
+        pong.await.ok()?
+    }
+
+    /// A node that a peer told us of (BEP 5 `port` message): pinged, kept if it answers.
+    pub fn heard_of(&self, node: Endpoint) {
+        let _ = self.commands.try_send(Command::Ping(node, None));
+    }
+
+    /// The node's inner state; `None` when the task has ended.
+    pub async fn view(&self) -> Option<View> {
+        let (reply, view) = oneshot::channel();
+        self.commands.send(Command::View(reply)).await.ok()?;
+        view.await.ok()
+    }
+
+    /// What is known of the network, updated as it changes.
+    pub fn status(&self) -> watch::Receiver<DhtStatus> {
+        self.status.clone()
+    }
+}
+
+/// Starts the task.
+pub(super) fn start(node: Node, v4: Option<UdpSocket>, v6: Option<UdpSocket>) -> DhtHandle {
+    let (commands, queue) = mpsc::channel(COMMANDS);
+    let (publish, status) = watch::channel(DhtStatus::default());
+    let driver = Driver {
+        node,
+        v4,
+        v6,
+        publish,
+        searches: BTreeMap::new(),
+        pings: BTreeMap::new(),
+    };
+    tokio::spawn(driver.run(queue));
+    DhtHandle { commands, status }
+}
+
+struct Driver {
+    node: Node,
+    v4: Option<UdpSocket>,
+    v6: Option<UdpSocket>,
+    publish: watch::Sender<DhtStatus>,
+    searches: BTreeMap<LookupId, mpsc::Sender<SearchEvent>>,
+    pings: BTreeMap<Endpoint, Vec<oneshot::Sender<Option<Pong>>>>,
+}
+
+impl Driver {
+    async fn run(mut self, mut commands: mpsc::Receiver<Command>) {
+        let mut buffer = vec![0; DATAGRAM];
+        loop {
+            self.drain();
+            let timeout = self.node.next_timeout();
+            tokio::select! {
+                command = commands.recv() => match command {
+                    Some(command) => self.handle_command(command),
+                    None => return,
+                },
+                () = readable(self.v4.as_ref()) => self.receive(Family::V4, &mut buffer),
+                () = readable(self.v6.as_ref()) => self.receive(Family::V6, &mut buffer),
+                () = sleep_until(timeout.into()) => self.node.handle_timeout(Instant::now()),
+            }
+        }
+    }
+
+    fn receive(&mut self, family: Family, buffer: &mut [u8]) {
+        for _ in 0..BATCH {
+            let socket = match family {
+                Family::V4 => self.v4.as_ref(),
+                Family::V6 => self.v6.as_ref(),
+            };
+            match socket.map(|socket| socket.try_recv_from(buffer)) {
+                Some(Ok((length, from))) => {
+                    self.node.handle_datagram(Instant::now(), from, &buffer[..length]);
+                    self.transmit();
+                }
+                // ECONNREFUSED and the like speak of one datagram sent, not of the socket.
+                Some(Err(error)) if error.kind() != io::ErrorKind::WouldBlock => {}
+                _ => return,
+            }
+        }
+    }
+
+    /// Datagrams that the kernel cannot take are lost, as datagrams may be.
+    fn transmit(&mut self) {
+        while let Some(transmit) = self.node.poll_transmit() {
+            let to = SocketAddr::from(transmit.to);
+            let socket = if to.is_ipv4() { &self.v4 } else { &self.v6 };
+            if let Some(socket) = socket {
+                let _ = socket.try_send_to(&transmit.payload, to);
+            }
+        }
+    }
+
+    fn drain(&mut self) {
+        self.transmit();
+        while let Some(event) = self.node.poll_event() {
+            self.deliver(event);
+        }
+        let node = &self.node;
+        for (lookup, events) in &self.searches {
+            // Half of the queue is kept for peers and the end.
+            if events.capacity() > SEARCH_EVENTS / 2
+                && let Some(report) = node.lookup_report(Instant::now(), *lookup)
+            {
+                let _ = events.try_send(SearchEvent::Progress(report));
+            }
+        }
+        let stats = self.node.stats();
+        let (nodes, received, sent) =
+            (self.node.contacts().count(), stats.received(), stats.queries_sent());
+        self.publish.send_if_modified(|status| {
+            let before = status.clone();
+            status.nodes = nodes;
+            status.received = received;
+            status.sent = sent;
+            if nodes > 0 && status.first_node.is_none() {
+                status.first_node = Some(Instant::now());
+            }
+            *status != before
+        });
+    }
+
+    fn deliver(&mut self, event: Event) {
+        match event {
+            Event::FirstNode { .. } => self.publish.send_modify(|status| {
+                status.first_node.get_or_insert_with(Instant::now);
+            }),
+            Event::Joined { .. } => self.publish.send_modify(|status| status.joined = true),
+            Event::Peers { lookup, peers, .. } => {
+                if let Some(events) = self.searches.get(&lookup) {
+                    let _ = events.try_send(SearchEvent::Peers(peers));
+                }
+            }
+            Event::Answered(answered) => {
+                if let Some(events) = self.searches.get(&answered.lookup) {
+                    let _ = events.try_send(SearchEvent::Answered(answered));
+                }
+            }
+            Event::LookupDone { lookup, report } => {
+                if let Some(events) = self.searches.remove(&lookup) {
+                    // The end must arrive even when the queue is full.
+                    tokio::spawn(async move { events.send(SearchEvent::Done(report)).await });
+                }
+            }
+            Event::Pong { endpoint, id, rtt } => self.answer_ping(endpoint, Some(Pong { id, rtt })),
+            Event::PingFailed { endpoint } => self.answer_ping(endpoint, None),
+            Event::ExternalAddress(ip) => tracing::debug!(%ip, "nodes agree on our address"),
+        }
+    }
+
+    fn answer_ping(&mut self, endpoint: Endpoint, pong: Option<Pong>) {
+        for asked in self.pings.remove(&endpoint).unwrap_or_default() {
+            let _ = asked.send(pong);
+        }
+    }
+
+    fn handle_command(&mut self, command: Command) {
+        let now = Instant::now();
+        match command {
+            Command::Search { search, trace, events } => {
+                let lookup = match search {
+                    Search::Peers(hash) => self.node.get_peers(now, Id::from(hash.0)),
+                    Search::Announce(hash, port) => {
+                        self.node.announce(now, Id::from(hash.0), AnnouncePort::Explicit(port))
+                    }
+                    Search::Nodes(target) => self.node.find_node(now, target),
+                };
+                if trace == Trace::On {
+                    self.node.trace(lookup);
+                }
+                self.searches.insert(lookup, events);
+            }
+            Command::Join(contacts) => self.node.join(now, contacts),
+            Command::Ping(endpoint, reply) => {
+                self.node.ping(now, endpoint);
+                if let Some(reply) = reply {
+                    self.pings.entry(endpoint).or_default().push(reply);
+                }
+            }
+            Command::View(reply) => {
+                let _ = reply.send(View {
+                    ids: self.node.ids().collect(),
+                    table: self.node.table_view(now),
+                    stats: self.node.stats().clone(),
+                    contacts: self.node.contacts().map(|contact| contact.endpoint).collect(),
+                });
+            }
+        }
+    }
+}
+
+async fn readable(socket: Option<&UdpSocket>) {
+    match socket {
+        // An error here is read, and dropped, by the receive that follows.
+        Some(socket) => drop(socket.readable().await),
+        None => std::future::pending().await,
+    }
+}

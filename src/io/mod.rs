@@ -1,0 +1,31 @@
+//! The tokio drivers: the only module with sockets, tasks, the clock and disk threads.
+//!
+//! Every task is one loop around one machine: drain what it wants to send and say, then wait for
+//! input, a command or its next timeout. Decisions are the machines'; what is here moves bytes.
+//!
+//! - `client`: what an embedder starts: one node, one port, many torrents
+//! - `dht`: the node's task · `listen`: incoming handshakes
+//! - `torrent`: a torrent's task · `peer`: a connection's task · `disk`: a torrent's disk threads
+//! - `sockets`, `resolve`, `entropy`: binding, names, seeds
+//!
+//! Queues are bounded. Peers wait for the torrent, the torrent waits for nobody, the disk waits for
+//! the torrent: no circle of waiting.
+
+mod client;
+mod dht;
+mod disk;
+mod entropy;
+mod listen;
+mod peer;
+mod resolve;
+mod sockets;
+mod torrent;
+
+pub use client::{BOOTSTRAP, Client, ClientConfig, Dht, Source, TorrentHandle, TorrentSpec};
+pub use dht::{DhtHandle, DhtStatus, Pong, Search, SearchEvent, Trace, View};
+pub use entropy::seed;
+pub use resolve::resolve;
+pub use sockets::{Bind, Port};
+pub use torrent::{
+    Destination, Failed, SearchStatus, Select, Status, Timeline, TorrentEvent,
+};

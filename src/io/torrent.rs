@@ -1,0 +1,515 @@
+//! One torrent's task: the sole owner of its [`Torrent`] machine. Peers, disk, DHT searches and the
+//! user speak to it through one bounded queue; what the machine decides goes out without waiting.
+
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use bencode::Endpoint;
+use dht::LookupReport;
+use tokio::sync::{mpsc, oneshot, watch};
+use tokio::time::sleep_until;
+
+use super::dht::{DhtHandle, Search, SearchEvent, Trace};
+use super::disk::DiskHandle;
+use super::peer::{self, Opened};
+use super::sockets::Bind;
+use crate::metainfo::{Info, InfoHash};
+use crate::storage::{CheckProgress, Location, OpenError, OpenMode};
+use crate::swarm::disk::{Digests, DiskError, Job, Reply};
+use crate::swarm::{
+    Action, Bitfield, ClosedBy, DialError, Event, PeerKey, PeerSource, SearchClock, Snapshot,
+    Torrent,
+};
+use crate::wire::{Handshake, Message};
+
+/// Inputs that may wait. A batch of messages holds up to 256 KiB of blocks; the machine's own
+/// request budget keeps the sum below that of the memory it promises.
+pub(super) const INPUTS: usize = 256;
+
+/// Inputs handled before outputs are drained, so that one busy peer cannot delay the others.
+const BATCH: usize = 16;
+
+/// How often the status is renewed for whoever watches.
+const STATUS_INTERVAL: Duration = Duration::from_millis(200);
+
+/// How long a stop waits for the disk before it gives up (cli.md rule 6: flushed within 2 s).
+const STOP_TIMEOUT: Duration = Duration::from_secs(8);
+
+/// Everything that can happen to a torrent.
+pub(super) enum Input {
+    /// An outgoing connection has shaken hands.
+    Opened { peer: PeerKey, theirs: Handshake },
+    /// A connection from outside for this torrent.
+    Incoming { opened: Opened, theirs: Handshake, from: Endpoint },
+    /// The messages of one read.
+    Messages { peer: PeerKey, batch: Vec<Message> },
+    /// Bytes of blocks written to the peer's socket since it opened.
+    Sent { peer: PeerKey, block_bytes: u64 },
+    /// The connection has ended.
+    Closed { peer: PeerKey, by: ClosedBy },
+    /// It never began.
+    DialFailed { peer: PeerKey, error: DialError },
+    /// A disk job is done.
+    Disk(Reply),
+    /// How far the check of existing data is.
+    Checking(CheckProgress),
+    /// The storage is open, with these pieces.
+    StorageReady(Bitfield),
+    /// It cannot be opened.
+    StorageFailed(OpenError),
+    /// All data is durable under its final names, or could not be made so.
+    Flushed(Result<Vec<PathBuf>, DiskError>),
+    /// More addresses to try.
+    Add(PeerSource, Vec<Endpoint>),
+    /// End cleanly.
+    Stop(oneshot::Sender<()>),
+}
+
+/// Picks the wanted pieces once the files are known.
+///
+/// # Errors
+/// A reason for people when the wish fits nothing in this torrent.
+pub type Select = Box<dyn FnOnce(&Info) -> Result<Option<Bitfield>, String> + Send>;
+
+/// Where the data goes.
+pub enum Destination {
+    /// Nowhere: only the metadata is wanted.
+    MetadataOnly,
+    /// Files.
+    Files(Location, OpenMode),
+}
+
+/// What the owner of a torrent hears, in order.
+#[derive(Debug)]
+pub enum TorrentEvent {
+    /// The files are known.
+    Metadata(Arc<Info>),
+    /// The pieces present at the start.
+    Opened {
+        /// Pieces that need not be fetched.
+        have: u32,
+    },
+    /// Everything wanted is verified, durable and under its final name.
+    Complete(Vec<PathBuf>),
+    /// Something worth a line: who was banned, that the disk is full, that it goes on.
+    Notice(Event),
+    /// The torrent cannot go on.
+    Failed(Failed),
+}
+
+/// Why a torrent cannot go on.
+#[derive(Debug)]
+pub enum Failed {
+    /// The wish for files fits nothing.
+    Selection(String),
+    /// The storage cannot be opened.
+    Storage(OpenError),
+    /// The finished data cannot be made durable.
+    Disk(DiskError),
+}
+
+/// Seconds from the torrent's start to what a user waits for; `None`: not yet.
+#[derive(Clone, Copy, PartialEq, Debug, Default)]
+pub struct Timeline {
+    /// A DHT node answered.
+    pub first_node: Option<Duration>,
+    /// An answer held peers.
+    pub first_peers: Option<Duration>,
+    /// A peer shook hands for this torrent.
+    pub first_handshake: Option<Duration>,
+    /// The metadata is complete.
+    pub metadata: Option<Duration>,
+    /// The first piece was verified and written.
+    pub first_piece: Option<Duration>,
+    /// Everything wanted is durable.
+    pub done: Option<Duration>,
+}
+
+/// The state of a torrent's DHT search.
+#[derive(Clone, Debug, Default)]
+pub struct SearchStatus {
+    /// The lookup under way.
+    pub running: Option<LookupReport>,
+    /// The last one that ended.
+    pub last: Option<LookupReport>,
+    /// Lookups that ended.
+    pub ended: u32,
+    /// When the next starts.
+    pub next: Option<Instant>,
+}
+
+/// What can be seen of a torrent from outside, renewed five times a second.
+#[derive(Clone, Debug)]
+pub struct Status {
+    /// The machine's counters and phase.
+    pub snapshot: Snapshot,
+    /// How far the check of existing data is, while it runs.
+    pub checking: Option<CheckProgress>,
+    /// The DHT search.
+    pub search: SearchStatus,
+    /// Milestones.
+    pub timeline: Timeline,
+}
+
+/// The pieces of the client that a torrent's task uses.
+pub(super) struct Surroundings {
+    pub(super) bind: Bind,
+    /// `None`: the DHT is off, or not for this torrent.
+    pub(super) dht: Option<DhtHandle>,
+    /// Our TCP port, to announce.
+    pub(super) port: u16,
+}
+
+/// The task.
+pub(super) struct Driver {
+    pub(super) info_hash: InfoHash,
+    pub(super) torrent: Torrent,
+    pub(super) destination: Destination,
+    pub(super) select: Option<Select>,
+    pub(super) surroundings: Surroundings,
+    pub(super) to_self: mpsc::Sender<Input>,
+    pub(super) events: mpsc::Sender<TorrentEvent>,
+    pub(super) status: watch::Sender<Status>,
+    pub(super) started: Instant,
+}
+
+/// A connection's queue and the account of blocks given to it.
+struct Mailbox {
+    sender: mpsc::Sender<Vec<Message>>,
+    /// Bytes of blocks handed over.
+    handed: u64,
+}
+
+/// What the task keeps besides the machine.
+struct Desk {
+    mailboxes: BTreeMap<PeerKey, Mailbox>,
+    /// Messages decided since the last flush, by peer.
+    outgoing: Vec<(PeerKey, Vec<Message>)>,
+    disk: Option<DiskHandle>,
+    clock: SearchClock,
+    search: Option<mpsc::Receiver<SearchEvent>>,
+    search_status: SearchStatus,
+    /// Peers that the running search has found.
+    found: usize,
+    checking: Option<CheckProgress>,
+    timeline: Timeline,
+}
+
+impl Driver {
+    /// Runs until [`Input::Stop`] or until nobody holds the other end.
+    pub(super) async fn run(mut self, mut inputs: mpsc::Receiver<Input>) {
+        let mut desk = Desk {
+            mailboxes: BTreeMap::new(),
+            outgoing: Vec::new(),
+            disk: None,
+            clock: SearchClock::new(self.started),
+            search: None,
+            search_status: SearchStatus::default(),
+            found: 0,
+            checking: None,
+            timeline: Timeline::default(),
+        };
+        let mut status_due = self.started;
+        loop {
+            self.drain(&mut desk).await;
+            let now = Instant::now();
+            if now >= status_due {
+                self.publish(&mut desk, now);
+                status_due = now + STATUS_INTERVAL;
+            }
+            let searching = self.surroundings.dht.is_some() && self.torrent.may_search();
+            let search_at = desk.clock.next_timeout().filter(|_| searching);
+            let timeout = [Some(self.torrent.next_timeout()), Some(status_due), search_at];
+            let timeout = timeout.into_iter().flatten().min().unwrap_or(status_due);
+            tokio::select! {
+                input = inputs.recv() => {
+                    let Some(mut input) = input else { return };
+                    for _ in 0..BATCH {
+                        if let Some(done) = self.handle(&mut desk, input) {
+                            return self.stop(desk, done).await;
+                        }
+                        match inputs.try_recv() {
+                            Ok(next) => input = next,
+                            Err(_) => break,
+                        }
+                    }
+                }
+                event = next_event(&mut desk.search) => self.handle_search(&mut desk, event),
+                () = sleep_until(timeout.into()) => {
+                    let now = Instant::now();
+                    self.torrent.handle_timeout(now);
+                    if search_at.is_some_and(|due| due <= now) {
+                        self.search(&mut desk).await;
+                    }
+                }
+            }
+        }
+    }
+
+    /// Feeds one input to the machine; returns the answer that a stop waits for.
+    fn handle(&mut self, desk: &mut Desk, input: Input) -> Option<oneshot::Sender<()>> {
+        let now = Instant::now();
+        match input {
+            Input::Messages { peer, batch } => self.torrent.handle_messages(now, peer, batch),
+            Input::Disk(reply) => self.torrent.handle_disk(now, reply),
+            Input::Sent { peer, block_bytes } => {
+                if let Some(mailbox) = desk.mailboxes.get(&peer) {
+                    let unsent = mailbox.handed.saturating_sub(block_bytes);
+                    let unsent = usize::try_from(unsent).unwrap_or(usize::MAX);
+                    self.torrent.handle_sent(now, peer, unsent);
+                }
+            }
+            Input::Opened { peer, theirs } => {
+                self.reached(&mut desk.timeline.first_handshake, now);
+                self.torrent.handle_opened(now, peer, &theirs);
+            }
+            Input::Incoming { opened, theirs, from } => {
+                self.handle_incoming(desk, opened, theirs, from);
+            }
+            Input::Closed { peer, by } => {
+                desk.mailboxes.remove(&peer);
+                self.torrent.handle_closed(now, peer, by);
+            }
+            Input::DialFailed { peer, error } => {
+                desk.mailboxes.remove(&peer);
+                self.torrent.handle_dial_failed(now, peer, error);
+            }
+            Input::Checking(progress) => desk.checking = Some(progress),
+            Input::StorageReady(have) => {
+                desk.checking = None;
+                self.tell(TorrentEvent::Opened { have: have.count() });
+                self.torrent.storage_ready(now, have);
+            }
+            Input::StorageFailed(error) => {
+                desk.disk = None;
+                self.tell(TorrentEvent::Failed(Failed::Storage(error)));
+            }
+            Input::Flushed(Ok(paths)) => {
+                self.reached(&mut desk.timeline.done, now);
+                self.publish(desk, now);
+                self.tell(TorrentEvent::Complete(paths));
+            }
+            Input::Flushed(Err(error)) => self.tell(TorrentEvent::Failed(Failed::Disk(error))),
+            Input::Add(source, peers) => self.torrent.add_peers(now, source, peers),
+            Input::Stop(done) => return Some(done),
+        }
+        None
+    }
+
+    fn handle_incoming(
+        &mut self,
+        desk: &mut Desk,
+        mut opened: Opened,
+        theirs: Handshake,
+        from: Endpoint,
+    ) {
+        let now = Instant::now();
+        let Ok(peer) = self.torrent.accept(now, from, &theirs) else { return };
+        self.reached(&mut desk.timeline.first_handshake, now);
+        opened.connection.accept(now, self.torrent.handshake());
+        let mailbox = self.mailbox(desk, peer);
+        tokio::spawn(peer::serve(opened, peer, self.to_self.clone(), mailbox));
+    }
+
+    fn mailbox(&self, desk: &mut Desk, peer: PeerKey) -> mpsc::Receiver<Vec<Message>> {
+        let (sender, receiver) = mpsc::channel(peer::MAILBOX);
+        desk.mailboxes.insert(peer, Mailbox { sender, handed: 0 });
+        receiver
+    }
+
+    /// Carries out what the machine has decided.
+    async fn drain(&mut self, desk: &mut Desk) {
+        while let Some(action) = self.torrent.poll_action() {
+            match action {
+                Action::Send { peer, message } => match desk.outgoing.last_mut() {
+                    Some((last, messages)) if *last == peer => messages.push(message),
+                    _ => desk.outgoing.push((peer, vec![message])),
+                },
+                Action::Disk(job) => self.submit(desk, job),
+                Action::Dial { peer, endpoint } => {
+                    let mailbox = self.mailbox(desk, peer);
+                    tokio::spawn(peer::dial(
+                        self.surroundings.bind.clone(),
+                        SocketAddr::from(endpoint),
+                        self.torrent.handshake(),
+                        peer,
+                        self.to_self.clone(),
+                        mailbox,
+                    ));
+                }
+                Action::Close { peer, reason } => {
+                    tracing::debug!(?peer, ?reason, "closing a connection");
+                    self.flush(desk);
+                    desk.mailboxes.remove(&peer);
+                }
+            }
+        }
+        self.flush(desk);
+        while let Some(event) = self.torrent.poll_event() {
+            self.deliver(desk, event);
+        }
+    }
+
+    /// Hands the collected messages to the connections' tasks. One whose queue is full does not
+    /// read what it asked for, and is let go.
+    fn flush(&mut self, desk: &mut Desk) {
+        for (peer, messages) in desk.outgoing.drain(..) {
+            let Some(mailbox) = desk.mailboxes.get_mut(&peer) else { continue };
+            for message in &messages {
+                if let Message::Piece { data, .. } = message {
+                    mailbox.handed += data.len() as u64;
+                }
+            }
+            if mailbox.sender.try_send(messages).is_err() {
+                desk.mailboxes.remove(&peer);
+                self.torrent.handle_closed(Instant::now(), peer, ClosedBy::Io);
+            }
+        }
+    }
+
+    fn submit(&mut self, desk: &Desk, job: Job) {
+        let refused = match &desk.disk {
+            Some(disk) => disk.submit(job),
+            None => Err(job),
+        };
+        if let Err(job) = refused {
+            let error = DiskError::Io("the disk thread has ended".into());
+            let reply = match job {
+                Job::Store { piece, blocks, .. } => Reply::StoreFailed { piece, blocks, error },
+                Job::Read { peer, block } => Reply::ReadFailed { peer, block, error },
+            };
+            self.torrent.handle_disk(Instant::now(), reply);
+        }
+    }
+
+    fn deliver(&mut self, desk: &mut Desk, event: Event) {
+        let now = Instant::now();
+        match event {
+            Event::Metadata(info) => self.handle_metadata(desk, info),
+            Event::PieceStored(_) => self.reached(&mut desk.timeline.first_piece, now),
+            Event::Complete => match &desk.disk {
+                Some(disk) => disk.flush(),
+                None => self.tell(TorrentEvent::Complete(Vec::new())),
+            },
+            Event::PeersWanted => desk.clock.handle_wanted(),
+            Event::DhtPort(endpoint) => {
+                if let Some(dht) = &self.surroundings.dht {
+                    dht.heard_of(endpoint);
+                }
+            }
+            other => self.tell(TorrentEvent::Notice(other)),
+        }
+    }
+
+    /// The files are known: choose among them, open the storage.
+    fn handle_metadata(&mut self, desk: &mut Desk, info: Arc<Info>) {
+        let now = Instant::now();
+        self.reached(&mut desk.timeline.metadata, now);
+        self.tell(TorrentEvent::Metadata(Arc::clone(&info)));
+        let Destination::Files(location, mode) =
+            std::mem::replace(&mut self.destination, Destination::MetadataOnly)
+        else {
+            return;
+        };
+        if let Some(select) = self.select.take() {
+            match select(&info) {
+                Ok(Some(wanted)) => self.torrent.select(now, wanted),
+                Ok(None) => {}
+                Err(why) => return self.tell(TorrentEvent::Failed(Failed::Selection(why))),
+            }
+        }
+        match DiskHandle::open(info, location, mode, self.to_self.clone()) {
+            Ok(disk) => desk.disk = Some(disk),
+            Err(error) => {
+                let error = DiskError::Io(format!("no thread for the disk: {error}"));
+                self.tell(TorrentEvent::Failed(Failed::Disk(error)));
+            }
+        }
+    }
+
+    async fn search(&mut self, desk: &mut Desk) {
+        let Some(dht) = &self.surroundings.dht else { return };
+        let search = Search::Announce(self.info_hash, self.surroundings.port);
+        desk.clock.handle_started();
+        desk.found = 0;
+        desk.search = Some(dht.search(search, Trace::Off).await);
+    }
+
+    fn handle_search(&mut self, desk: &mut Desk, event: Option<SearchEvent>) {
+        let now = Instant::now();
+        match event {
+            Some(SearchEvent::Peers(peers)) => {
+                self.reached(&mut desk.timeline.first_peers, now);
+                desk.found += peers.len();
+                self.torrent.add_peers(now, PeerSource::Dht, peers);
+            }
+            Some(SearchEvent::Progress(report)) => desk.search_status.running = Some(report),
+            Some(SearchEvent::Answered(_)) => {}
+            Some(SearchEvent::Done(report)) => {
+                desk.search_status.running = None;
+                desk.search_status.last = Some(report);
+                desk.search_status.ended += 1;
+                self.end_search(desk, now);
+            }
+            None => self.end_search(desk, now),
+        }
+    }
+
+    fn end_search(&mut self, desk: &mut Desk, now: Instant) {
+        desk.search = None;
+        desk.clock.handle_done(now, desk.found);
+        desk.search_status.next = desk.clock.next_timeout();
+    }
+
+    fn publish(&mut self, desk: &mut Desk, now: Instant) {
+        if desk.timeline.first_node.is_none()
+            && let Some(dht) = &self.surroundings.dht
+        {
+            let first = dht.status().borrow().first_node;
+            desk.timeline.first_node =
+                first.map(|first| first.saturating_duration_since(self.started));
+        }
+        desk.search_status.next = desk.clock.next_timeout();
+        // Nobody watching is no reason to stop.
+        let _ = self.status.send(Status {
+            snapshot: self.torrent.snapshot(now),
+            checking: desk.checking,
+            search: desk.search_status.clone(),
+            timeline: desk.timeline,
+        });
+    }
+
+    /// Ends everything: peers first, so that nothing more is written; then the disk.
+    async fn stop(mut self, mut desk: Desk, done: oneshot::Sender<()>) {
+        self.torrent.shutdown(Instant::now());
+        self.drain(&mut desk).await;
+        self.publish(&mut desk, Instant::now());
+        desk.mailboxes.clear();
+        if let Some(disk) = desk.disk.take() {
+            // A disk that hangs must not keep the user waiting.
+            let _ = tokio::time::timeout(STOP_TIMEOUT, disk.stop()).await;
+        }
+        let _ = done.send(());
+    }
+
+    fn reached(&self, milestone: &mut Option<Duration>, now: Instant) {
+        milestone.get_or_insert(now.saturating_duration_since(self.started));
+    }
+
+    /// Events are few; a listener that does not listen must not stop the torrent.
+    fn tell(&self, event: TorrentEvent) {
+        if let Err(error) = self.events.try_send(event) {
+            tracing::warn!(%error, "an event was lost");
+        }
+    }
+}
+
+async fn next_event(search: &mut Option<mpsc::Receiver<SearchEvent>>) -> Option<SearchEvent> {
+    match search {
+        Some(events) => events.recv().await,
+        None => std::future::pending().await,
+    }
+}

@@ -1,0 +1,124 @@
+//! When a torrent looks into the DHT (again).
+//!
+//! At once when it starts; again soon while nobody is found, with a growing pause; every 25 minutes
+//! once peers are found, because the nodes that hold our announce forget it after 30 to 60 minutes
+//! (dht.md §1c: TTL 32 min in jech, 45 in libtorrent); earlier when the torrent runs out of peers.
+//! It knows neither the DHT nor the torrent, only what they say.
+
+use std::time::{Duration, Instant};
+
+/// Pause after the first search that found nobody; doubles up to [`LONGEST_PAUSE`].
+const FIRST_PAUSE: Duration = Duration::from_secs(5);
+
+/// A torrent that nobody has is looked for every five minutes, as often as a new seeder deserves.
+const LONGEST_PAUSE: Duration = Duration::from_secs(300);
+
+/// Between two announces while all is well; below the shortest TTL in use (32 min).
+const ANNOUNCE_INTERVAL: Duration = Duration::from_secs(25 * 60);
+
+/// A torrent that wants peers waits at least this long after a search that found some.
+const WANTED_PAUSE: Duration = Duration::from_secs(60);
+
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum State {
+    /// A lookup is under way.
+    Running,
+    /// The next one starts then; `since` is when the last one ended.
+    Waiting { since: Instant, until: Instant },
+}
+
+/// Decides when the next search starts.
+#[derive(Clone, Debug)]
+pub struct SearchClock {
+    state: State,
+    /// Searches in a row that found nobody.
+    fruitless: u32,
+}
+
+impl SearchClock {
+    /// The first search is due at once.
+    pub fn new(now: Instant) -> SearchClock {
+        SearchClock { state: State::Waiting { since: now, until: now }, fruitless: 0 }
+    }
+
+    /// The owner has started a search.
+    pub fn handle_started(&mut self) {
+        self.state = State::Running;
+    }
+
+    /// The search is over with that many peers found.
+    pub fn handle_done(&mut self, now: Instant, found: usize) {
+        let pause = if found == 0 {
+            let pause = FIRST_PAUSE.saturating_mul(1 << self.fruitless.min(6)).min(LONGEST_PAUSE);
+            self.fruitless += 1;
+            pause
+        } else {
+            self.fruitless = 0;
+            ANNOUNCE_INTERVAL
+        };
+        self.state = State::Waiting { since: now, until: now + pause };
+    }
+
+    /// The torrent has too few peers: the next search comes earlier, never back to back.
+    pub fn handle_wanted(&mut self) {
+        if let State::Waiting { since, until } = &mut self.state {
+            *until = (*until).min(*since + WANTED_PAUSE);
+        }
+    }
+
+    /// When the next search is to start; `None` while one runs.
+    pub fn next_timeout(&self) -> Option<Instant> {
+        match self.state {
+            State::Running => None,
+            State::Waiting { until, .. } => Some(until),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_first_search_is_due_at_once_and_none_while_one_runs() {
+        let now = Instant::now();
+        let mut clock = SearchClock::new(now);
+        assert_eq!(clock.next_timeout(), Some(now));
+        clock.handle_started();
+        assert_eq!(clock.next_timeout(), None);
+    }
+
+    #[test]
+    fn fruitless_searches_pause_longer_up_to_five_minutes() {
+        let now = Instant::now();
+        let mut clock = SearchClock::new(now);
+        let mut pauses = Vec::new();
+        for _ in 0..9 {
+            clock.handle_started();
+            clock.handle_done(now, 0);
+            pauses.push((clock.next_timeout().unwrap() - now).as_secs());
+        }
+        assert_eq!(pauses, [5, 10, 20, 40, 80, 160, 300, 300, 300]);
+    }
+
+    #[test]
+    fn success_waits_for_the_announce_interval_unless_peers_are_wanted() {
+        let now = Instant::now();
+        let mut clock = SearchClock::new(now);
+        clock.handle_started();
+        clock.handle_done(now, 3);
+        assert_eq!(clock.next_timeout(), Some(now + ANNOUNCE_INTERVAL));
+        clock.handle_wanted();
+        assert_eq!(clock.next_timeout(), Some(now + WANTED_PAUSE));
+    }
+
+    #[test]
+    fn wanting_peers_never_delays_a_search() {
+        let now = Instant::now();
+        let mut clock = SearchClock::new(now);
+        clock.handle_started();
+        clock.handle_done(now, 0);
+        clock.handle_wanted();
+        assert_eq!(clock.next_timeout(), Some(now + FIRST_PAUSE));
+    }
+}
