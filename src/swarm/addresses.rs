@@ -239,7 +239,12 @@ impl AddressBook {
             || (!self.shares_ip(from.ip) && self.of_ip(from.ip).any(banned))
         {
             Welcome::Banned
-        } else if self.is_busy(from.ip) {
+        } else if !self.shares_ip(from.ip)
+            && self
+                .of_ip(from.ip)
+                .any(|(_, known)| known.state == State::Connected)
+        {
+            // An attempt of ours under way is no reason: both sides would refuse each other.
             Welcome::Duplicate
         } else {
             Welcome::Yes
