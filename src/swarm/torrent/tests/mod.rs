@@ -1,1 +1,1 @@
-//! x
+//! Scripted conversations with the machine.
