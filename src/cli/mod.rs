@@ -12,6 +12,7 @@
     reason = "the command line is above io and owns a clock"
 )]
 
+mod about;
 pub mod args;
 pub mod config;
 mod demo;
@@ -30,7 +31,11 @@ pub mod report;
 mod seed;
 pub mod selection;
 mod share;
+mod show;
+mod torrent;
 pub mod update;
+mod verify;
+pub mod walk;
 pub mod wording;
 
 use std::ffi::OsString;
@@ -97,17 +102,20 @@ fn dispatch(
     let background = Background { config, variable };
     start_log(args.global.verbose, reporter);
     match args.command {
-        Command::Get(args) => get::run(background.get(args)?, reporter),
+        Command::Get(mut args) => {
+            args.input = input::expand(args.input, &mut std::io::stdin().lock())?;
+            get::run(background.get(args)?, reporter)
+        }
         Command::Seed(args) => seed::run(background.seed(args)?, reporter),
         Command::Share(args) => share::run(background.share(args)?, reporter),
         Command::Fetch(args) => fetch::run(background.fetch(args)?, reporter),
         Command::Dht(command) => dht::run(background.dht(command)?, reporter),
         Command::Demo(args) => demo::run(background.demo(&args), reporter),
-        Command::Show(_)
-        | Command::Torrent(_)
-        | Command::Completions { .. }
-        | Command::Man { .. }
-        | Command::Version => Err(Failure::new(ExitCode::Failure, "not built yet")),
+        Command::Show(args) => show::run(background.show(args)?, reporter),
+        Command::Torrent(command) => torrent::run(command, reporter),
+        Command::Completions { shell } => Ok(about::completions(shell, reporter)),
+        Command::Man { command } => about::man(&command, reporter),
+        Command::Version => Ok(about::version(reporter)),
     }
 }
 
