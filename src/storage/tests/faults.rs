@@ -7,7 +7,7 @@ use crate::storage::sync::{SYNC_AFTER, SYNC_BYTES};
 fn a_wrong_piece_is_not_written_and_its_blocks_are_told_apart() {
     let sample = single();
     let (mut disk, memory) = sample.in_memory();
-    let now = Instant::now();
+    let now = start();
     let mut blocks = sample.blocks(0);
     blocks[1] = Bytes::from(vec![0; BLOCK_LENGTH as usize]);
     let job = Job::Store {
@@ -41,7 +41,7 @@ fn a_wrong_piece_is_not_written_and_its_blocks_are_told_apart() {
 fn pieces_that_do_not_exist_are_refused() {
     let sample = single();
     let (mut disk, memory) = sample.in_memory();
-    let now = Instant::now();
+    let now = start();
     for (piece, blocks) in [
         (4, vec![]),
         (u32::MAX, sample.blocks(0)),
@@ -70,7 +70,7 @@ fn pieces_that_do_not_exist_are_refused() {
 fn a_full_disk_gives_the_blocks_back_and_goes_on_when_there_is_room() {
     let sample = mixed();
     let (mut disk, memory) = sample.in_memory();
-    let now = Instant::now();
+    let now = start();
     memory.full_after(Some(50_000));
     let mut kept = Vec::new();
     for piece in sample.pieces() {
@@ -111,7 +111,7 @@ fn a_full_disk_gives_the_blocks_back_and_goes_on_when_there_is_room() {
 fn a_broken_write_is_said_with_path_and_reason() {
     let sample = single();
     let (mut disk, memory) = sample.in_memory();
-    let now = Instant::now();
+    let now = start();
     memory.break_write(2);
     disk.perform(now, sample.store(0));
     match disk.perform(now, sample.store(1)) {
@@ -133,7 +133,7 @@ fn a_broken_write_is_said_with_path_and_reason() {
 fn changed_data_is_never_read_out() {
     let sample = mixed();
     let (mut disk, memory) = sample.in_memory();
-    let now = Instant::now();
+    let now = start();
     sample.store_all(&mut disk, now);
     disk.flush(now).unwrap();
     // In piece 2, but not in its first block.
@@ -176,7 +176,7 @@ fn changed_data_is_never_read_out() {
 fn a_file_spoilt_while_it_was_fetched_is_not_called_complete() {
     let sample = single();
     let (mut disk, memory) = sample.in_memory();
-    let now = Instant::now();
+    let now = start();
     for piece in [0, 1, 2] {
         disk.perform(now, sample.store(piece));
     }
@@ -192,7 +192,7 @@ fn a_file_spoilt_while_it_was_fetched_is_not_called_complete() {
 fn a_file_removed_under_us_is_damage_and_can_be_fetched_again() {
     let folder = tempfile::tempdir().unwrap();
     let sample = single();
-    let now = Instant::now();
+    let now = start();
     let mut disk = sample.open(folder.path(), OpenMode::Resume).unwrap().disk;
     sample.store_all(&mut disk, now);
     disk.flush(now).unwrap();
@@ -220,7 +220,7 @@ fn a_file_removed_under_us_is_damage_and_can_be_fetched_again() {
 fn a_sync_is_due_after_a_while_or_at_once_when_much_waits() {
     let sample = single();
     let (mut disk, _) = sample.in_memory();
-    let now = Instant::now();
+    let now = start();
     assert_eq!(disk.next_sync(), None);
     disk.perform(now, sample.store(0));
     let later = now + SYNC_AFTER / 2;
@@ -247,7 +247,7 @@ fn a_sync_is_due_after_a_while_or_at_once_when_much_waits() {
 fn a_failed_sync_proves_nothing_until_the_data_is_read_back() {
     let sample = single();
     let (mut disk, memory) = sample.in_memory();
-    let now = Instant::now();
+    let now = start();
     sample.store_all(&mut disk, now);
     let job = disk.begin_sync(now + SYNC_AFTER).unwrap();
     let mut outcome = job.run();

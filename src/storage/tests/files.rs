@@ -6,7 +6,7 @@ use super::*;
 fn files_get_their_names_when_all_of_them_is_there() {
     for sample in [single(), mixed()] {
         let folder = tempfile::tempdir().unwrap();
-        let now = Instant::now();
+        let now = start();
         let mut disk = sample.open(folder.path(), OpenMode::Resume).unwrap().disk;
         sample.store_all(&mut disk, now);
         let out = folder.path().join("out");
@@ -28,7 +28,7 @@ fn files_get_their_names_when_all_of_them_is_there() {
 fn one_file_of_many_is_named_as_soon_as_it_is_complete() {
     let folder = tempfile::tempdir().unwrap();
     let sample = mixed();
-    let now = Instant::now();
+    let now = start();
     let mut disk = sample.open(folder.path(), OpenMode::Resume).unwrap().disk;
     for piece in [0, 1] {
         disk.perform(now, sample.store(piece));
@@ -43,7 +43,7 @@ fn one_file_of_many_is_named_as_soon_as_it_is_complete() {
 fn every_block_is_read_back_across_files_and_padding() {
     let folder = tempfile::tempdir().unwrap();
     let sample = mixed();
-    let now = Instant::now();
+    let now = start();
     let mut disk = sample.open(folder.path(), OpenMode::Resume).unwrap().disk;
     sample.store_all(&mut disk, now);
     for piece in sample.pieces() {
@@ -78,7 +78,7 @@ fn a_planted_link_is_not_followed() {
     let elsewhere = folder.path().join("elsewhere");
     std::fs::create_dir(&elsewhere).unwrap();
     std::os::unix::fs::symlink(&elsewhere, top.join("deep")).unwrap();
-    let reply = disk.perform(Instant::now(), sample.store(1));
+    let reply = disk.perform(start(), sample.store(1));
     assert!(
         matches!(
             reply,
@@ -121,7 +121,7 @@ fn a_foreign_file_is_not_touched_unless_forced() {
         assert!(std::fs::read(out.join("top")).unwrap() == foreign);
     }
     let sample = single();
-    let now = Instant::now();
+    let now = start();
     let mut disk = sample.open(folder.path(), OpenMode::Force).unwrap().disk;
     sample.store_all(&mut disk, now);
     disk.flush(now).unwrap();
@@ -132,7 +132,7 @@ fn a_foreign_file_is_not_touched_unless_forced() {
 fn a_foreign_file_that_appears_meanwhile_is_not_replaced() {
     let folder = tempfile::tempdir().unwrap();
     let sample = single();
-    let now = Instant::now();
+    let now = start();
     let mut disk = sample.open(folder.path(), OpenMode::Resume).unwrap().disk;
     sample.store_all(&mut disk, now);
     let path = folder.path().join("out/top");
@@ -149,7 +149,7 @@ fn somebody_elses_half_of_the_torrent_is_completed_in_place() {
     std::fs::create_dir_all(&out).unwrap();
     let sample = single();
     std::fs::write(out.join("top"), &sample.bytes[..40_000]).unwrap();
-    let now = Instant::now();
+    let now = start();
     let Opened { mut disk, have } = sample.open(folder.path(), OpenMode::Resume).unwrap();
     assert_eq!(have.iter_set().collect::<Vec<_>>(), [0]);
     sample.store_all(&mut disk, now);
@@ -167,7 +167,7 @@ fn a_torrent_may_contain_the_name_of_an_unfinished_file() {
         ("top/x.part.part", 70, Data),
     ];
     let sample = sample(32, &files);
-    let now = Instant::now();
+    let now = start();
     let mut disk = sample.open(folder.path(), OpenMode::Resume).unwrap().disk;
     sample.store_all(&mut disk, now);
     disk.flush(now).unwrap();
@@ -185,7 +185,7 @@ fn more_files_than_may_be_open_and_paths_longer_than_the_kernel_takes() {
         .collect();
     let folder = tempfile::tempdir().unwrap();
     let sample = sample(1_000, &files);
-    let now = Instant::now();
+    let now = start();
     let mut disk = sample.open(folder.path(), OpenMode::Resume).unwrap().disk;
     sample.store_all(&mut disk, now);
     disk.flush(now).unwrap();

@@ -117,7 +117,7 @@ fn a_newer_format_is_refused_and_kept() {
 fn a_damaged_journal_costs_hashing_and_never_claims_wrongly() {
     let folder = tempfile::tempdir().unwrap();
     let sample = mixed();
-    let now = Instant::now();
+    let now = start();
     let mut disk = sample.open(folder.path(), OpenMode::Resume).unwrap().disk;
     for piece in [0, 2, 3] {
         disk.perform(now, sample.store(piece));
@@ -173,7 +173,7 @@ fn records_of_pieces_and_files_that_do_not_exist_are_nothing() {
 fn the_state_folder_may_vanish_while_running() {
     let folder = tempfile::tempdir().unwrap();
     let sample = single();
-    let now = Instant::now();
+    let now = start();
     let mut disk = sample.open(folder.path(), OpenMode::Resume).unwrap().disk;
     std::fs::remove_dir_all(folder.path().join("state")).unwrap();
     sample.store_all(&mut disk, now);

@@ -7,7 +7,7 @@ use super::*;
 fn what_was_written_and_not_recorded_is_kept() {
     for sample in [single(), mixed()] {
         let folder = tempfile::tempdir().unwrap();
-        let now = Instant::now();
+        let now = start();
         let mut disk = sample.open(folder.path(), OpenMode::Resume).unwrap().disk;
         for piece in sample.pieces().filter(|piece| *piece != 2) {
             disk.perform(now, sample.store(piece));
@@ -26,7 +26,7 @@ fn what_was_written_and_not_recorded_is_kept() {
 fn after_a_clean_stop_nothing_is_hashed() {
     let folder = tempfile::tempdir().unwrap();
     let sample = mixed();
-    let now = Instant::now();
+    let now = start();
     let mut disk = sample.open(folder.path(), OpenMode::Resume).unwrap().disk;
     disk.perform(now, sample.store(0));
     disk.perform(now, sample.store(2));
@@ -53,7 +53,7 @@ fn after_a_clean_stop_nothing_is_hashed() {
 fn a_complete_torrent_is_believed_even_after_a_crash() {
     let folder = tempfile::tempdir().unwrap();
     let sample = mixed();
-    let now = Instant::now();
+    let now = start();
     let mut disk = sample.open(folder.path(), OpenMode::Resume).unwrap().disk;
     sample.store_all(&mut disk, now);
     disk.flush(now).unwrap();
@@ -71,7 +71,7 @@ fn a_complete_torrent_is_believed_even_after_a_crash() {
 fn a_file_changed_between_runs_costs_only_its_pieces() {
     let folder = tempfile::tempdir().unwrap();
     let sample = mixed();
-    let now = Instant::now();
+    let now = start();
     let mut disk = sample.open(folder.path(), OpenMode::Resume).unwrap().disk;
     sample.store_all(&mut disk, now);
     disk.flush(now).unwrap();
@@ -102,7 +102,7 @@ fn a_file_changed_between_runs_costs_only_its_pieces() {
 fn a_file_removed_between_runs_is_fetched_again_and_no_other() {
     let folder = tempfile::tempdir().unwrap();
     let sample = mixed();
-    let now = Instant::now();
+    let now = start();
     let mut disk = sample.open(folder.path(), OpenMode::Resume).unwrap().disk;
     sample.store_all(&mut disk, now);
     disk.close(now);
@@ -119,7 +119,7 @@ fn a_file_removed_between_runs_is_fetched_again_and_no_other() {
 fn without_a_state_folder_everything_is_hashed() {
     let folder = tempfile::tempdir().unwrap();
     let sample = single();
-    let now = Instant::now();
+    let now = start();
     let location = || Location {
         output: folder.path().to_owned(),
         state: None,
@@ -179,7 +179,7 @@ fn two_runs_that_stop_anywhere_complete_together() {
     for stop in 0..4 {
         let folder = tempfile::tempdir().unwrap();
         let sample = mixed();
-        let now = Instant::now();
+        let now = start();
         let mut disk = sample.open(folder.path(), OpenMode::Resume).unwrap().disk;
         for piece in 0..=stop {
             disk.perform(now, sample.store(piece));
