@@ -8,4 +8,6 @@ pub mod swarm;
 
 pub mod storage;
 
+pub mod io;
+
 pub mod cli;

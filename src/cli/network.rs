@@ -7,6 +7,19 @@ use super::hosts;
 use super::plan::{Families, NetworkPlan};
 use crate::io::{self, Client, ClientConfig, Dht, Port};
 
+/// Runs a command's future on a runtime of one thread: peers, torrents and the DHT share it, and
+/// hashing and files have threads of their own.
+///
+/// # Errors
+/// The future's; or that the system gives no runtime.
+pub(super) fn block_on<T>(work: impl Future<Output = Result<T, Failure>>) -> Result<T, Failure> {
+    tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .map_err(|error| Failure::io("the network cannot be used", &error))?
+        .block_on(work)
+}
+
 /// Starts a client as the plan says.
 ///
 /// # Errors

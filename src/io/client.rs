@@ -18,7 +18,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use bencode::{AddressPolicy, Cidr, Endpoint, Family};
-use dht::Node;
+use dht::{Families, Node};
 use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
 use tokio::sync::{mpsc, oneshot, watch};
@@ -165,12 +165,15 @@ impl Client {
             Dht::On => {
                 let [v4, v6] = udp;
                 let saved = config.state.as_deref().map(load_dht_state).unwrap_or_default();
-                let families = [(Family::V4, v4.is_some()), (Family::V6, v6.is_some())];
-                let families = families.into_iter().filter(|(_, bound)| *bound);
+                let families = match (&v4, &v6) {
+                    (Some(_), None) => Families::V4,
+                    (None, Some(_)) => Families::V6,
+                    _ => Families::Both,
+                };
                 let node = Node::new(
                     dht::Config {
                         id: saved.id.map(dht::Id::from),
-                        families: families.map(|(family, _)| family).collect(),
+                        families,
                         policy: policy.clone(),
                         ..dht::Config::default()
                     },
@@ -351,8 +354,7 @@ async fn save(dht: &DhtHandle, folder: &std::path::Path) {
         // A start without network must not forget what earlier ones knew.
         return;
     }
-    let id = view.ids.first().map(|(_, id)| *id.as_bytes());
-    let state = DhtState { id, contacts: view.contacts };
+    let state = DhtState { id: Some(*view.id.as_bytes()), contacts: view.contacts };
     if let Err(error) = save_dht_state(folder, &state) {
         tracing::warn!(%error, "the DHT's contacts could not be saved");
     }
