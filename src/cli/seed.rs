@@ -9,7 +9,8 @@ use super::network;
 use super::plan::{Check, Limits, NetworkPlan, Patience, SeedPlan, SeedStop};
 use super::report::Reporter;
 use super::signals::Signals;
-use super::torrents::{read_torrent, settings};
+use super::torrent;
+use super::torrents::settings;
 use crate::io::{Client, Destination, Source, TorrentSpec};
 use crate::metainfo::Info;
 use crate::storage::{Location, OpenMode};
@@ -20,7 +21,7 @@ use crate::swarm::{Mode, Settings};
 /// # Errors
 /// A torrent file or data that cannot be read, a network that cannot be opened.
 pub(super) fn run(plan: SeedPlan, reporter: &mut Reporter) -> Result<ExitCode, Failure> {
-    let torrent = read_torrent(&plan.torrent)?;
+    let torrent = torrent::load(&plan.torrent)?;
     network::block_on(async {
         let mut signals = Signals::new()?;
         let client = network::start(&plan.network).await?;
@@ -35,7 +36,7 @@ pub(super) fn run(plan: SeedPlan, reporter: &mut Reporter) -> Result<ExitCode, F
         let seeding = Seeding {
             client: &client,
             network: &plan.network,
-            info: torrent.info,
+            info: torrent.info(),
             location,
             mode,
             limits: plan.limits,

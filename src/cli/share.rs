@@ -2,7 +2,6 @@
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::Instant;
 
 use super::exit::{ExitCode, Failure};
 use super::network;
@@ -10,7 +9,7 @@ use super::plan::SharePlan;
 use super::report::Reporter;
 use super::seed::{Seeding, spec};
 use super::signals::Signals;
-use super::torrents::make;
+use super::torrent::{Choices, make};
 use crate::metainfo::{Info, Magnet};
 use crate::storage::{Location, OpenMode};
 
@@ -21,13 +20,12 @@ use crate::storage::{Location, OpenMode};
 pub(super) fn run(plan: SharePlan, reporter: &mut Reporter) -> Result<ExitCode, Failure> {
     let mut shared: Vec<(Arc<Info>, PathBuf)> = Vec::new();
     for path in &plan.paths {
-        let mut progress = |update| reporter.state(Instant::now(), &update);
-        let torrent = make(path, None, &mut progress)?;
+        let torrent = make(path, &Choices::default(), reporter)?;
         let real = path.canonicalize().map_err(|error| {
             Failure::io(format!("{} cannot be read", path.display()), &error)
         })?;
         let parent = real.parent().unwrap_or(Path::new("/")).to_owned();
-        shared.push((torrent.info, parent));
+        shared.push((torrent.info(), parent));
     }
     for (info, _) in &shared {
         reporter.print(&format!("{}\n", magnet_of(info)));

@@ -5,17 +5,14 @@ use std::path::Path;
 use std::sync::Arc;
 
 use super::exit::{ExitCode, Failure};
-use super::format::escape;
 use super::input::Input;
 use super::plan::{Limits, NetworkPlan, Switch};
 use super::selection::Selection;
+use super::torrent;
 use crate::io::{Select, Source};
-use crate::metainfo::{Info, InfoHash, Magnet, Torrent};
+use crate::metainfo::{Info, InfoHash, Magnet};
 use crate::storage::saved_info;
 use crate::swarm::{Bitfield, Geometry, Pex, Settings};
-
-/// Largest torrent file that is read (reliability.md §3).
-const MAX_TORRENT_FILE: u64 = 16 << 20;
 
 /// What an input says about a torrent.
 pub(super) struct Target {
@@ -46,7 +43,7 @@ impl Target {
                 peers: Vec::new(),
                 select: None,
             },
-            Input::TorrentFile(path) => return Ok(Target::of_info(read_torrent(path)?.info)),
+            Input::TorrentFile(path) => return Ok(Target::of_info(torrent::load(path)?.info())),
             Input::Url(_) => {
                 return Err(Failure::new(ExitCode::Usage, "torrent files by URL are not built yet")
                     .hint("download it with another program and pass the file"));
@@ -97,24 +94,6 @@ impl Target {
 
 fn host_port(host: &str, port: u16) -> String {
     if host.contains(':') { format!("[{host}]:{port}") } else { format!("{host}:{port}") }
-}
-
-/// Reads and checks a torrent file.
-///
-/// # Errors
-/// [`ExitCode::BadInput`] with the reason when it is none.
-pub(super) fn read_torrent(path: &Path) -> Result<Torrent, Failure> {
-    let shown = escape(&path.display().to_string());
-    let cannot = |error| Failure::io(format!("{shown} cannot be read"), &error);
-    let length = std::fs::metadata(path).map_err(cannot)?.len();
-    if length > MAX_TORRENT_FILE {
-        let message = format!("{shown} is larger than 16 MiB: no torrent file");
-        return Err(Failure::new(ExitCode::BadInput, message));
-    }
-    let bytes = std::fs::read(path).map_err(cannot)?;
-    Torrent::from_bytes(&bytes).map_err(|error| {
-        Failure::new(ExitCode::BadInput, format!("{shown} is no usable torrent file: {error}"))
-    })
 }
 
 /// The machine's settings from a plan.

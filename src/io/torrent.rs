@@ -154,6 +154,18 @@ pub struct Status {
     pub timeline: Timeline,
 }
 
+impl Status {
+    /// Before anything happened.
+    pub(super) fn initial(snapshot: Snapshot) -> Status {
+        Status {
+            snapshot,
+            checking: None,
+            search: SearchStatus::default(),
+            timeline: Timeline::default(),
+        }
+    }
+}
+
 /// The pieces of the client that a torrent's task uses.
 pub(super) struct Surroundings {
     pub(super) bind: Bind,
@@ -220,7 +232,7 @@ impl Driver {
                 self.publish(&mut desk, now);
                 status_due = now + STATUS_INTERVAL;
             }
-            let searching = self.surroundings.dht.is_some() && self.torrent.may_search();
+            let searching = self.surroundings.dht.is_some();
             let search_at = desk.clock.next_timeout().filter(|_| searching);
             let timeout = [Some(self.torrent.next_timeout()), Some(status_due), search_at];
             let timeout = timeout.into_iter().flatten().min().unwrap_or(status_due);
@@ -408,6 +420,11 @@ impl Driver {
     fn handle_metadata(&mut self, desk: &mut Desk, info: Arc<Info>) {
         let now = Instant::now();
         self.reached(&mut desk.timeline.metadata, now);
+        if info.is_private() {
+            // BEP 27: peers from its trackers only.
+            self.surroundings.dht = None;
+            desk.search = None;
+        }
         self.tell(TorrentEvent::Metadata(Arc::clone(&info)));
         let Destination::Files(location, mode) =
             std::mem::replace(&mut self.destination, Destination::MetadataOnly)
