@@ -169,12 +169,14 @@ impl Lookup {
             .take(K)
     }
 
-    /// Leading bits that the closest node that answered shares with the target.
+    /// Leading bits that the closest node that answered shares with the target, 0 to 160.
     #[must_use]
-    pub fn closest_bits(&self) -> usize {
-        self.closest()
+    pub fn closest_bits(&self) -> u16 {
+        let bits = self
+            .closest()
             .next()
-            .map_or(0, |(contact, _)| contact.id.shared_bits(&self.target))
+            .map_or(0, |(node, _)| node.id.shared_bits(&self.target));
+        u16::try_from(bits).unwrap_or(u16::MAX)
     }
 
     /// Counts so far.

@@ -1,1 +1,176 @@
-//! Being written.
+//! Properties of a lookup in networks that are honest, dead or hostile.
+
+use proptest::prelude::*;
+
+use super::*;
+
+fn contact(n: u32) -> Contact {
+    // A fixed scramble spreads ids over the key space.
+    let mut bytes = [0; 20];
+    let mut state = u64::from(n).wrapping_add(1);
+    for byte in &mut bytes {
+        state = state
+            .wrapping_mul(6_364_136_223_846_793_005)
+            .wrapping_add(1_442_695_040_888_963_407);
+        *byte = (state >> 56) as u8;
+    }
+    let [_, a, b, c] = n.to_be_bytes();
+    Contact {
+        id: Id::new(bytes),
+        endpoint: Endpoint::new([30, a, b, c].into(), 6881),
+    }
+}
+
+fn open(contacts: impl IntoIterator<Item = Contact>) -> Vec<(Contact, Address)> {
+    contacts
+        .into_iter()
+        .map(|contact| (contact, Address::Exclusive))
+        .collect()
+}
+
+fn nearest(all: &[Contact], target: &Id, count: usize) -> Vec<Contact> {
+    let mut all = all.to_vec();
+    all.sort_by_key(|contact| contact.id.distance(target));
+    all.truncate(count);
+    all
+}
+
+const TARGET: Id = Id::new([0x77; 20]);
+
+proptest! {
+    #[test]
+    fn an_honest_network_yields_the_true_closest(
+        size in 1_u32..300,
+        target: [u8; 20],
+        dead in prop::collection::vec(any::<bool>(), 300),
+    ) {
+        let target = Id::new(target);
+        let all: Vec<_> = (0..size).map(contact).collect();
+        let alive = |c: &Contact| !dead[all.iter().position(|o| o == c).unwrap_or(0)];
+        let mut lookup = Lookup::new(target, open(all.iter().copied().take(8)));
+        let mut flying: Vec<Contact> = Vec::new();
+        let mut asked = Vec::new();
+        loop {
+            while let Some(next) = lookup.next_question() {
+                prop_assert!(!asked.contains(&next), "nobody is asked twice");
+                asked.push(next);
+                flying.push(next);
+            }
+            prop_assert!(flying.len() <= ALPHA);
+            if flying.is_empty() {
+                break;
+            }
+            let from = flying.remove(0);
+            if alive(&from) {
+                // Everybody knows everybody that lives, and some dead ones.
+                let known: Vec<_> =
+                    all.iter().copied().filter(|c| alive(c) || c.id.as_bytes()[19] < 99).collect();
+                let near = nearest(&known, &target, 8);
+                lookup.answered(from.endpoint, Some(b"t"), open(near));
+            } else {
+                lookup.failed(from.endpoint);
+            }
+        }
+        prop_assert!(lookup.is_done());
+        let result: Vec<_> = lookup.closest().map(|(contact, _)| contact).collect();
+        prop_assert!(result.is_sorted_by_key(|contact| contact.id.distance(&target)));
+        prop_assert!(result.iter().all(|contact| asked.contains(contact) && alive(contact)));
+        let living: Vec<_> = all.iter().copied().filter(&alive).collect();
+        if dead.iter().take(size as usize).all(|dead| !dead) {
+            prop_assert_eq!(result, nearest(&living, &target, 8));
+        }
+        prop_assert_eq!(lookup.tally().asked as usize, asked.len());
+    }
+
+    #[test]
+    fn a_trap_of_ever_closer_nodes_ends(seed: u32) {
+        let mut lookup = Lookup::new(TARGET, open([contact(seed % 1000)]));
+        let mut invented = 0_u32;
+        while let Some(next) = lookup.next_question() {
+            let trap = (0..50_u32).map(|_| {
+                invented += 1;
+                // Shares ever more bits with the target.
+                let mut bytes = *TARGET.as_bytes();
+                bytes[16..].copy_from_slice(&(u32::MAX - invented).to_be_bytes());
+                let [a, b, c, d] = (0x2800_0000 + invented).to_be_bytes();
+                let endpoint = Endpoint::new([a, b, c, d].into(), 1);
+                (Contact { id: Id::new(bytes), endpoint }, Address::Exclusive)
+            });
+            let trap: Vec<_> = trap.collect();
+            lookup.answered(next.endpoint, None, trap);
+            prop_assert!(lookup.candidates.len() <= MAX_CANDIDATES);
+        }
+        prop_assert!(lookup.tally().asked <= MAX_QUERIES);
+        prop_assert!(lookup.is_done());
+    }
+}
+
+#[test]
+fn a_lookup_without_anybody_is_done() {
+    let mut lookup = Lookup::new(TARGET, []);
+    assert_eq!(lookup.next_question(), None);
+    assert!(lookup.is_done());
+}
+
+#[test]
+fn a_slow_node_frees_its_slot_and_still_counts() {
+    let mut lookup = Lookup::new(TARGET, open((0..12).map(contact)));
+    let first: Vec<_> = std::iter::from_fn(|| lookup.next_question()).collect();
+    assert_eq!(first.len(), ALPHA);
+    lookup.slow(first[0].endpoint);
+    assert!(lookup.next_question().is_some());
+    assert!(lookup.next_question().is_none());
+    lookup.answered(first[0].endpoint, Some(b"late"), []);
+    assert_eq!(
+        lookup.closest().next(),
+        Some((first[0], Some(&b"late"[..])))
+    );
+}
+
+#[test]
+fn answers_of_strangers_and_second_answers_do_not_count() {
+    let mut lookup = Lookup::new(TARGET, open([contact(1)]));
+    lookup.answered(contact(1).endpoint, None, open([contact(2)]));
+    assert_eq!(lookup.tally().answered, 0, "not asked yet");
+    lookup.next_question();
+    lookup.answered(contact(9).endpoint, None, open([contact(2)]));
+    lookup.answered(contact(1).endpoint, None, []);
+    lookup.answered(contact(1).endpoint, None, open([contact(3)]));
+    assert_eq!(lookup.tally().answered, 1);
+    assert!(lookup.is_done());
+}
+
+#[test]
+fn one_reply_may_name_eight() {
+    let mut lookup = Lookup::new(TARGET, open([contact(0)]));
+    lookup.next_question();
+    lookup.answered(contact(0).endpoint, None, open((1..30).map(contact)));
+    assert_eq!(lookup.candidates.len(), 1 + MAX_HEARD);
+}
+
+#[test]
+fn one_address_is_one_candidate_unless_shared() {
+    let same = |port| Contact {
+        endpoint: Endpoint {
+            port,
+            ..contact(0).endpoint
+        },
+        ..contact(port.into())
+    };
+    let lookup = Lookup::new(TARGET, (1..5).map(|port| (same(port), Address::Exclusive)));
+    assert_eq!(lookup.candidates.len(), 1);
+    let lookup = Lookup::new(TARGET, (1..5).map(|port| (same(port), Address::Shared)));
+    assert_eq!(lookup.candidates.len(), 4);
+}
+
+#[test]
+fn hops_are_the_longest_chain_that_answered() {
+    let mut lookup = Lookup::new(TARGET, open([contact(0)]));
+    for n in 0..5 {
+        let asked = lookup.next_question().expect("the next link");
+        assert_eq!(asked, contact(n));
+        lookup.answered(asked.endpoint, None, open([contact(n + 1)]));
+    }
+    assert_eq!(lookup.tally().hops, 5);
+    assert!(lookup.closest_bits() <= 160);
+}

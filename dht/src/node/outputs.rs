@@ -156,7 +156,7 @@ pub struct LookupReport {
     /// Longest chain of referrals that led to an answer.
     pub hops: u32,
     /// Leading bits that the closest answering node shares with the target.
-    pub closest_bits: usize,
+    pub closest_bits: u16,
     /// Distinct peers found.
     pub peers: usize,
     /// Nodes that stored our announcement.

@@ -1,0 +1,149 @@
+//! Peers that lie: about the metadata, and about the data. One honest peer has to be enough, and no honest peer may pay.
+#![allow(
+    clippy::disallowed_methods,
+    reason = "real processes run on the real clock"
+)]
+
+mod support;
+
+use std::time::{Duration, Instant};
+
+use support::client::{Bench, STUCK, events};
+use support::peer::{Conduct, Metadata, Peer};
+use support::torrent::Sample;
+
+#[test]
+fn metadata_from_three_liars_and_one_honest_peer() {
+    let mut bench = Bench::new();
+    // 40 KB of hashes: three parts of metadata, so that a liar can spoil one of several.
+    let sample = Sample::single(bench.folder(), "liars.bin", 2_000 * 16_384 + 1, 16_384);
+    let lying = |host, metadata| {
+        Peer::start(
+            host,
+            &sample,
+            Conduct {
+                metadata,
+                ..Conduct::HONEST
+            },
+        )
+    };
+    let garbage = lying(10, Metadata::Garbage);
+    let wrong = lying(11, Metadata::WrongSize);
+    let silent = lying(12, Metadata::Silent);
+    let honest = lying(13, Metadata::Honest);
+
+    let start = Instant::now();
+    let command = bench.get(&sample.magnet(), &[&garbage, &wrong, &silent, &honest]);
+    let mut process = bench.start(command);
+    let status = process.wait(STUCK);
+    let took = start.elapsed();
+    assert_eq!(status.code(), Some(0));
+    assert!(sample.is_complete_in(bench.output()), "the files differ");
+    for (name, peer) in [
+        ("garbage", &garbage),
+        ("wrong size", &wrong),
+        ("silent", &silent),
+    ] {
+        println!("{name}: asked {} times", peer.seen().metadata_requests);
+    }
+    assert!(took <= Duration::from_secs(10), "took {took:?}");
+    println!("three liars: {:.1} s", took.as_secs_f64());
+    let breaches = honest.seen().breaches.clone();
+    assert!(breaches.is_empty(), "{breaches:?}");
+}
+
+#[test]
+fn a_seed_that_corrupts_every_fifth_block_is_banned_and_the_honest_are_not() {
+    let mut bench = Bench::new();
+    let sample = Sample::single(bench.folder(), "corrupt.bin", 10_000_000, 131_072);
+    // About 4 MB/s each: the download lasts long enough for each of them to take part.
+    let conduct = Conduct {
+        pause: Duration::from_millis(4),
+        ..Conduct::HONEST
+    };
+    let corrupt = Peer::start(
+        20,
+        &sample,
+        Conduct {
+            corrupt_every: 5,
+            ..conduct
+        },
+    );
+    let first = Peer::start(21, &sample, conduct);
+    let second = Peer::start(22, &sample, conduct);
+
+    let source = sample.torrent.to_str().expect("ASCII").to_owned();
+    let mut process = bench.start(bench.get(&source, &[&corrupt, &first, &second]));
+    let mut closed_early = 0;
+    let mut honest_closed = 0;
+    support::wait_until(STUCK, || {
+        // Asked before the end, and in this order: at the end everyone is closed.
+        let (corrupt, honest) = (
+            corrupt.seen().ended,
+            first.seen().ended + second.seen().ended,
+        );
+        let ended = process.ended().is_some();
+        if !ended {
+            (closed_early, honest_closed) = (corrupt, honest);
+        }
+        ended
+    });
+    assert_eq!(process.wait(STUCK).code(), Some(0));
+    assert!(sample.is_complete_in(bench.output()), "the files differ");
+    for (name, peer) in [
+        ("corrupt", &corrupt),
+        ("honest", &first),
+        ("honest", &second),
+    ] {
+        let seen = peer.seen();
+        println!(
+            "{name}: {} blocks, {} corrupted",
+            seen.blocks.len(),
+            seen.corrupted
+        );
+    }
+    assert!(
+        corrupt.seen().corrupted > 0,
+        "the liar was never asked: no proof"
+    );
+    assert_eq!(closed_early, 1, "the liar stayed connected");
+    assert_eq!(
+        corrupt.seen().connections,
+        1,
+        "the liar was dialled again after the ban"
+    );
+    assert_eq!(honest_closed, 0, "an honest peer lost its connection");
+    let said = |peer: &Peer| {
+        let text = format!("{}{}", process.stdout(), process.stderr());
+        text.lines()
+            .any(|line| line.contains("banned") && line.contains(&peer.endpoint()))
+    };
+    assert!(said(&corrupt), "nothing says that it was banned");
+    assert!(!said(&first) && !said(&second), "an honest peer was banned");
+    assert_eq!(events(&process, "done").len(), 1);
+}
+
+#[test]
+fn alone_with_a_liar_no_corrupt_file_is_ever_called_complete() {
+    let mut bench = Bench::new();
+    let sample = Sample::single(bench.folder(), "alone.bin", 1_000_000, 65_536);
+    let corrupt = Peer::start(
+        30,
+        &sample,
+        Conduct {
+            corrupt_every: 1,
+            ..Conduct::HONEST
+        },
+    );
+    let source = sample.torrent.to_str().expect("ASCII").to_owned();
+    let mut command = bench.get(&source, &[&corrupt]);
+    command.args(["--stall-timeout", "3s", "--timeout", "6s"]);
+    let mut process = bench.start(command);
+    let status = process.wait(STUCK);
+    assert_ne!(status.code(), Some(0), "called complete");
+    assert!(
+        !bench.output().join("alone.bin").exists(),
+        "the finished name exists"
+    );
+    assert_eq!(events(&process, "error").len(), 1, "the error event");
+}
