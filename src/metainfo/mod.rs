@@ -1,5 +1,25 @@
-//! What a torrent is: info hash, magnet link, torrent file.
+//! What a torrent is: info hash, magnet link (BEP 9, BEP 53), torrent file (BEP 3).
+//!
+//! The way through: `info_hash` names a torrent, `path` makes its file names safe, `info` checks
+//! the dictionary that is hashed, `torrent` the file around it, `magnet` the link to it, `create`
+//! makes new ones. Invariant: what these types hold passed the limits of the bad-input table.
+//! Nothing here knows a socket, a clock or a file system.
 
+mod create;
+mod error;
+mod info;
 mod info_hash;
+mod magnet;
+mod path;
+mod torrent;
 
-pub use info_hash::InfoHash;
+pub use create::{Builder, Options};
+pub use error::TorrentError;
+pub use info::{FileEntry, FileKind, Info};
+pub use info_hash::{Alphabet, InfoHash, InfoHashError};
+pub use magnet::{Magnet, MagnetError, MagnetErrorKind};
+pub use path::{FilePath, PathError};
+pub use torrent::Torrent;
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,3 @@
+//! Tests of the metainfo module, by subject.
+
+mod create;
