@@ -18,9 +18,15 @@ const AFTER_HELP: &str = "Sizes and rates: 500k, 2.5M, 1GiB. Durations: 90s, 5m,
     Every option --some-name can also be given as TRACKLESS_SOME_NAME in the environment,\n\
     and most of them in $XDG_CONFIG_HOME/trackless/config.toml.";
 
+/// What the manual page and `--help` of the program itself add.
+const EXIT_CODES: &str = "Exit codes: 0 ok, 1 failure, 2 usage, 3 bad_input, 4 no_network, \
+    5 no_peers, 6 disk_full, 7 io, 8 verify_failed, 9 daemon, 10 conflict, 11 stalled, \
+    12 not_found, 130 and 143 interrupted.";
+
 /// A BitTorrent client that needs no tracker.
 #[derive(Parser, Debug)]
-#[command(name = "trackless", version, about, after_help = AFTER_HELP, max_term_width = 100)]
+#[command(name = "trackless", version, about, max_term_width = 100)]
+#[command(after_help = AFTER_HELP, after_long_help = format!("{AFTER_HELP}\n\n{EXIT_CODES}"))]
 #[command(propagate_version = true, arg_required_else_help = true)]
 pub struct Args {
     /// Options that every command takes.
@@ -33,6 +39,7 @@ pub struct Args {
 
 /// Options of every command.
 #[derive(ClapArgs, Debug, Default)]
+#[command(next_help_heading = "Every command")]
 pub struct GlobalArgs {
     /// Only errors
     #[arg(short, long, global = true, conflicts_with = "verbose")]
@@ -424,7 +431,7 @@ fn with_environment(command: clap::Command) -> clap::Command {
             // Said once below the help instead of at each option.
             arg.env(variable).hide_env(true)
         })
-        .mut_subcommands(with_environment)
+        .mut_subcommands(|command| with_environment(command.after_help(AFTER_HELP)))
 }
 
 #[cfg(test)]

@@ -20,7 +20,7 @@ use super::network;
 use super::plan::{DemoPlan, Patience};
 use super::report::{Reporter, Style};
 use super::signals::Signals;
-use super::torrent::{Choices, make};
+use super::torrent::{Choices, magnet_of, make};
 use super::get;
 use crate::io::{
     Bind, Client, ClientConfig, Destination, Port, Source, Status, TorrentHandle, TorrentSpec,
@@ -62,7 +62,7 @@ async fn play(
     let original = folder.join("original").join("trackless-demo");
     write_original(&original, plan.size)?;
     let torrent = make(&original, &Choices::default(), reporter)?;
-    let (info, magnet) = (torrent.info(), torrent.magnet().to_string());
+    let (info, magnet) = (Arc::clone(&torrent.info), magnet_of(&torrent).to_string());
 
     let nodes = private_dht(plan.nodes, reporter).await?;
     let bootstrap = format!("{LOOPBACK}:{}", nodes[0].port());

@@ -81,6 +81,12 @@ impl Update {
                 size: Some(*total),
                 ..empty
             },
+            Update::Hashing { done, total, .. } => Progress {
+                state: "hashing",
+                have: Some(*done),
+                size: Some(*total),
+                ..empty
+            },
             Update::Downloading(transfer) => transfer.progress(),
             Update::Seeding { up, peers, .. } => Progress {
                 state: "seeding",

@@ -1,16 +1,17 @@
 //! `trackless fetch`: the metadata only, saved as a torrent file.
 
-use std::io::Write;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use super::exit::{ExitCode, Failure};
 use super::follow::{End, Findings, Follow, Goal};
 use super::input::Input;
 use super::network;
-use super::plan::{Existing, FetchPlan, Limits, NetworkPlan, Patience};
+use super::plan::{FetchPlan, Limits, NetworkPlan, Patience, ShowPlan};
 use super::report::Reporter;
+use super::show;
 use super::signals::Signals;
+use super::torrent;
 use super::torrents::{Target, settings};
 use crate::io::{Destination, TorrentSpec};
 use crate::metainfo::{Info, Torrent};
@@ -25,7 +26,7 @@ pub(super) fn run(plan: FetchPlan, reporter: &mut Reporter) -> Result<ExitCode, 
         Err(interrupted) => return Ok(interrupted),
     };
     let path = plan.output.unwrap_or_else(|| PathBuf::from(format!("{}.torrent", info.name())));
-    write(&path, &Torrent::of(info).to_bytes(), plan.existing)?;
+    torrent::save(&path, &Torrent::from_info(info).to_bytes(), plan.existing)?;
     reporter.print(&format!("{}\n", path.display()));
     Ok(ExitCode::Ok)
 }
@@ -80,19 +81,16 @@ pub(super) fn ask(
     })
 }
 
-/// Writes a new file; an existing one only if that was asked for.
-pub(super) fn write(path: &Path, bytes: &[u8], existing: Existing) -> Result<(), Failure> {
-    let mut options = std::fs::OpenOptions::new();
-    match existing {
-        Existing::Overwrite => options.write(true).create(true).truncate(true),
-        Existing::Keep => options.write(true).create_new(true),
-    };
-    let written = options.open(path).and_then(|mut file| file.write_all(bytes));
-    written.map_err(|error| match error.kind() {
-        std::io::ErrorKind::AlreadyExists => {
-            Failure::new(ExitCode::Conflict, format!("{} exists already", path.display()))
-                .hint("--force overwrites it")
+/// `show` of a magnet link or a hash.
+///
+/// # Errors
+/// Nobody has the metadata in time.
+pub(super) fn show(plan: ShowPlan, reporter: &mut Reporter) -> Result<ExitCode, Failure> {
+    match ask(&plan.input, &plan.network, plan.patience, reporter)? {
+        Ok(info) => {
+            show::print(&Torrent::from_info(info), plan.files, reporter);
+            Ok(ExitCode::Ok)
         }
-        _ => Failure::io(format!("{} cannot be written", path.display()), &error),
-    })
+        Err(interrupted) => Ok(interrupted),
+    }
 }

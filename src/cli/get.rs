@@ -5,16 +5,16 @@ use std::time::{Duration, Instant};
 
 use super::exit::{ExitCode, Failure};
 use super::follow::{End, Findings, Follow, Goal};
-use super::format::{bytes, escape};
+use super::format::bytes;
 use super::input::Input;
 use super::network;
 use super::plan::{After, Check, Existing, GetPlan, GetTask, PieceOrder};
 use super::report::Reporter;
+use super::show;
 use super::signals::Signals;
 use super::torrents::{Target, select, settings};
 use super::update::{Done, Timeline};
 use crate::io::{self, Client, Destination, Status, TorrentSpec};
-use crate::metainfo::Info;
 use crate::storage::{Location, OpenMode};
 use crate::swarm::{Mode, Order, Settings};
 
@@ -61,7 +61,7 @@ impl One<'_> {
         let started = Instant::now();
         self.reporter.about(target.info_hash);
         if let (GetTask::List, Some(info)) = (self.plan.task, &target.info) {
-            self.reporter.print(&list(info));
+            show::print_files(info, self.reporter);
             return Ok(ExitCode::Ok);
         }
         let spec = self.spec(&target);
@@ -88,7 +88,7 @@ impl One<'_> {
         match followed? {
             End::Reached => {
                 if let (GetTask::List, Some(info)) = (self.plan.task, &findings.info) {
-                    self.reporter.print(&list(info));
+                    show::print_files(info, self.reporter);
                 }
                 Ok(ExitCode::Ok)
             }
@@ -205,13 +205,4 @@ pub(super) fn done(elapsed: Duration, status: &Status, findings: &Findings) -> D
             done: timeline.done,
         },
     }
-}
-
-/// `--list`: a line a file, with the numbers that `--files` takes.
-pub(super) fn list(info: &Info) -> String {
-    let data = info.files().iter().filter(|file| file.is_data());
-    (1..).zip(data).fold(String::new(), |text, (number, file)| {
-        let path = escape(&file.path.to_string());
-        text + &format!("{number:>4}  {:>10}  {path}\n", bytes(file.length))
-    })
 }

@@ -1,26 +1,30 @@
 //! The one positional argument that can be anything: a magnet link, an info hash, a torrent file,
 //! a URL of one, or `-`. Decided by its looks, before a socket or a file is opened.
 
+use std::io::Read;
 use std::path::{Path, PathBuf};
 
 use super::exit::{ExitCode, Failure};
-use crate::metainfo::InfoHash;
+use crate::metainfo::{InfoHash, Magnet, MagnetErrorKind};
 
 /// The longest magnet link or URL that is read.
 const MAX_LENGTH: usize = 64 << 10;
+
+/// The longest list on stdin, in bytes.
+const MAX_LIST: u64 = 1 << 20;
 
 /// What the user wants.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum Input {
     /// A magnet link.
-    Magnet(String),
+    Magnet(Magnet),
     /// 40 hex digits or 32 base32 characters.
     Hash(InfoHash),
     /// A torrent file; it exists.
     TorrentFile(PathBuf),
     /// `http://` or `https://` of a torrent file.
     Url(String),
-    /// `-`: magnet links, hashes, files and URLs, one a line.
+    /// `-`. Never in a plan of `get`: [`expand`] has put the lines of stdin in its place.
     Stdin,
 }
 
@@ -66,9 +70,59 @@ impl Input {
     pub fn info_hash(&self) -> Option<InfoHash> {
         match self {
             Self::Hash(hash) => Some(*hash),
+            Self::Magnet(magnet) => Some(magnet.info_hash),
             _ => None,
         }
     }
+}
+
+/// Puts the lines of `stdin` in the place of `-`: one input a line, empty lines and those that
+/// start with `#` left out.
+///
+/// # Errors
+/// [`ExitCode::BadInput`] if `-` stands twice, or the list is empty, not UTF-8 or endless.
+pub fn expand(texts: Vec<String>, stdin: &mut dyn Read) -> Result<Vec<String>, Failure> {
+    let dashes = texts.iter().filter(|text| *text == "-").count();
+    match dashes {
+        0 => return Ok(texts),
+        1 => {}
+        _ => {
+            return Err(Failure::new(
+                ExitCode::BadInput,
+                "stdin can be read only once",
+            ));
+        }
+    }
+    let mut list = String::new();
+    stdin
+        .take(MAX_LIST)
+        .read_to_string(&mut list)
+        .map_err(|error| Failure::io("cannot read the list on stdin", &error))?;
+    if list.len() as u64 >= MAX_LIST {
+        return Err(Failure::new(
+            ExitCode::BadInput,
+            "the list on stdin is longer than 1 MiB",
+        ));
+    }
+    let lines = list.lines().map(str::trim);
+    let listed: Vec<String> = lines
+        .filter(|line| !line.is_empty() && !line.starts_with('#') && *line != "-")
+        .map(str::to_owned)
+        .collect();
+    let mut all = Vec::new();
+    for text in texts {
+        match text.as_str() {
+            "-" => all.extend(listed.iter().cloned()),
+            _ => all.push(text),
+        }
+    }
+    if all.is_empty() {
+        return Err(Failure::new(
+            ExitCode::BadInput,
+            "the list on stdin is empty",
+        ));
+    }
+    Ok(all)
 }
 
 /// Decides for every argument.
@@ -80,18 +134,22 @@ pub fn all(texts: &[String]) -> Result<Vec<Input>, Failure> {
 }
 
 fn magnet(text: &str) -> Result<Input, Failure> {
-    Ok(Input::Magnet(text.to_owned()))
+    Magnet::parse(text).map(Input::Magnet).map_err(|error| {
+        let hint = match error.kind {
+            MagnetErrorKind::Hash(_) | MagnetErrorKind::NoHash => {
+                "was the link cut off? Put it in single quotes, the shell splits it at `&`"
+            }
+            MagnetErrorKind::Scheme => "magnet links start with magnet:?xt=urn:btih:",
+            _ => "copy the link again, and put it in single quotes",
+        };
+        Failure::new(ExitCode::BadInput, error.to_string())
+            .caret(text, error.offset, error.length)
+            .hint(hint)
+    })
 }
 
 fn hash(text: &str) -> Option<InfoHash> {
-    let bytes = match text.len() {
-        40 => hex::decode(text).ok()?,
-        32 => data_encoding::BASE32
-            .decode(text.to_ascii_uppercase().as_bytes())
-            .ok()?,
-        _ => return None,
-    };
-    bytes.try_into().ok().map(InfoHash)
+    text.parse().ok()
 }
 
 /// Guesses what a word was meant to be.
@@ -161,5 +219,25 @@ mod tests {
             assert_eq!(failure.code, code, "{text}");
             assert!(failure.message.contains(words), "{failure}");
         }
+    }
+
+    #[test]
+    fn a_list_on_stdin_takes_the_place_of_the_dash() {
+        let all = |texts: &[&str], mut stdin: &[u8]| {
+            expand(
+                texts.iter().map(|text| (*text).to_owned()).collect(),
+                &mut stdin,
+            )
+        };
+        let list = b"a\n\n# no\n  b  \n-\n";
+        assert_eq!(all(&["x", "-", "y"], list).unwrap(), ["x", "a", "b", "y"]);
+        assert_eq!(all(&["x"], list).unwrap(), ["x"]);
+        assert_eq!(all(&["-", "-"], list).unwrap_err().code, ExitCode::BadInput);
+        assert_eq!(all(&["-"], b"\n").unwrap_err().code, ExitCode::BadInput);
+        assert_eq!(all(&["-"], &[0xff]).unwrap_err().code, ExitCode::Io);
+        assert_eq!(
+            all(&["-"], &vec![b'a'; 2 << 20]).unwrap_err().code,
+            ExitCode::BadInput
+        );
     }
 }

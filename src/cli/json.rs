@@ -59,7 +59,7 @@ pub enum Event<'a> {
 pub struct Progress<'a> {
     /// Which torrent.
     pub info_hash: Option<&'a str>,
-    /// `connecting`, `metadata`, `checking`, `downloading`, `seeding`, `paused`.
+    /// `connecting`, `metadata`, `checking`, `hashing`, `downloading`, `seeding`, `paused`.
     pub state: &'static str,
     /// Verified bytes (of the metadata: pieces).
     pub have: Option<u64>,

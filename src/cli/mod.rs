@@ -12,6 +12,7 @@
     reason = "the command line is above io and owns a clock"
 )]
 
+mod about;
 pub mod args;
 pub mod config;
 mod demo;
@@ -19,18 +20,27 @@ mod dht;
 mod events;
 pub mod exit;
 mod fetch;
+mod follow;
 pub mod format;
 mod get;
 pub mod hosts;
 pub mod input;
 pub mod json;
 pub mod meaning;
+mod network;
 pub mod plan;
 pub mod report;
+mod scene;
 mod seed;
 pub mod selection;
 mod share;
+mod show;
+mod signals;
+mod torrent;
+mod torrents;
 pub mod update;
+mod verify;
+pub mod walk;
 pub mod wording;
 
 use std::ffi::OsString;
@@ -97,17 +107,20 @@ fn dispatch(
     let background = Background { config, variable };
     start_log(args.global.verbose, reporter);
     match args.command {
-        Command::Get(args) => get::run(background.get(args)?, reporter),
+        Command::Get(mut args) => {
+            args.input = input::expand(args.input, &mut std::io::stdin().lock())?;
+            get::run(background.get(args)?, reporter)
+        }
         Command::Seed(args) => seed::run(background.seed(args)?, reporter),
         Command::Share(args) => share::run(background.share(args)?, reporter),
         Command::Fetch(args) => fetch::run(background.fetch(args)?, reporter),
         Command::Dht(command) => dht::run(background.dht(command)?, reporter),
         Command::Demo(args) => demo::run(background.demo(&args), reporter),
-        Command::Show(_)
-        | Command::Torrent(_)
-        | Command::Completions { .. }
-        | Command::Man { .. }
-        | Command::Version => Err(Failure::new(ExitCode::Failure, "not built yet")),
+        Command::Show(args) => show::run(background.show(args)?, reporter),
+        Command::Torrent(command) => torrent::run(command, reporter),
+        Command::Completions { shell } => Ok(about::completions(shell, reporter)),
+        Command::Man { command } => about::man(&command, reporter),
+        Command::Version => Ok(about::version(reporter)),
     }
 }
 

@@ -236,6 +236,10 @@ impl Reporter {
             written: now,
             pending,
         });
+        if self.bar.is_finished() {
+            // The next of several torrents: a finished bar would draw nothing.
+            self.bar.reset();
+        }
         self.bar.set_message(update.live_line(paint));
     }
 

@@ -36,7 +36,7 @@ pub(super) fn run(plan: SeedPlan, reporter: &mut Reporter) -> Result<ExitCode, F
         let seeding = Seeding {
             client: &client,
             network: &plan.network,
-            info: torrent.info(),
+            info: torrent.info,
             location,
             mode,
             limits: plan.limits,

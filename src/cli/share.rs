@@ -9,8 +9,8 @@ use super::plan::SharePlan;
 use super::report::Reporter;
 use super::seed::{Seeding, spec};
 use super::signals::Signals;
-use super::torrent::{Choices, make};
-use crate::metainfo::{Info, Magnet};
+use super::torrent::{Choices, magnet_of, make};
+use crate::metainfo::Torrent;
 use crate::storage::{Location, OpenMode};
 
 /// Runs it.
@@ -18,17 +18,17 @@ use crate::storage::{Location, OpenMode};
 /// # Errors
 /// A path that cannot be read, a network that cannot be opened.
 pub(super) fn run(plan: SharePlan, reporter: &mut Reporter) -> Result<ExitCode, Failure> {
-    let mut shared: Vec<(Arc<Info>, PathBuf)> = Vec::new();
+    let mut shared: Vec<(Torrent, PathBuf)> = Vec::new();
     for path in &plan.paths {
         let torrent = make(path, &Choices::default(), reporter)?;
         let real = path.canonicalize().map_err(|error| {
             Failure::io(format!("{} cannot be read", path.display()), &error)
         })?;
         let parent = real.parent().unwrap_or(Path::new("/")).to_owned();
-        shared.push((torrent.info(), parent));
+        shared.push((torrent, parent));
     }
-    for (info, _) in &shared {
-        reporter.print(&format!("{}\n", magnet_of(info)));
+    for (torrent, _) in &shared {
+        reporter.print(&format!("{}\n", magnet_of(torrent)));
     }
     network::block_on(async {
         let client = network::start(&plan.network).await?;
@@ -37,8 +37,8 @@ pub(super) fn run(plan: SharePlan, reporter: &mut Reporter) -> Result<ExitCode, 
         let (last, others) = shared.split_last().ok_or_else(|| {
             Failure::new(ExitCode::Usage, "nothing to share")
         })?;
-        for (info, parent) in others {
-            let spec = spec(&plan.network, plan.limits, info, location(&plan, parent), OpenMode::Resume);
+        for (torrent, parent) in others {
+            let spec = spec(&plan.network, plan.limits, &torrent.info, location(&plan, parent), OpenMode::Resume);
             running.push(client.add(spec).await.map_err(|error| {
                 Failure::io("the torrent cannot be started", &error)
             })?);
@@ -47,7 +47,7 @@ pub(super) fn run(plan: SharePlan, reporter: &mut Reporter) -> Result<ExitCode, 
         let seeding = Seeding {
             client: &client,
             network: &plan.network,
-            info: Arc::clone(&last.0),
+            info: Arc::clone(&last.0.info),
             location: location(&plan, &last.1),
             mode: OpenMode::Resume,
             limits: plan.limits,
@@ -64,15 +64,4 @@ pub(super) fn run(plan: SharePlan, reporter: &mut Reporter) -> Result<ExitCode, 
 
 fn location(plan: &SharePlan, parent: &Path) -> Location {
     Location { output: parent.to_owned(), state: Some(plan.network.state_dir.clone()) }
-}
-
-/// The magnet link of a torrent, without trackers.
-pub(super) fn magnet_of(info: &Info) -> Magnet {
-    Magnet {
-        info_hash: info.info_hash(),
-        name: Some(info.name().to_owned()),
-        peers: Vec::new(),
-        trackers: Vec::new(),
-        select: None,
-    }
 }

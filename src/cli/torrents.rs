@@ -43,7 +43,7 @@ impl Target {
                 peers: Vec::new(),
                 select: None,
             },
-            Input::TorrentFile(path) => return Ok(Target::of_info(torrent::load(path)?.info())),
+            Input::TorrentFile(path) => return Ok(Target::of_info(torrent::load(path)?.info)),
             Input::Url(_) => {
                 return Err(Failure::new(ExitCode::Usage, "torrent files by URL are not built yet")
                     .hint("download it with another program and pass the file"));

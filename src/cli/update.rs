@@ -80,6 +80,15 @@ pub enum Update {
         /// Bytes to hash.
         total: u64,
     },
+    /// Making a torrent: hashing the files that it will have.
+    Hashing {
+        /// The name that the torrent will have.
+        name: String,
+        /// Bytes hashed.
+        done: u64,
+        /// Bytes to hash.
+        total: u64,
+    },
     /// Receiving pieces.
     Downloading(Transfer),
     /// Complete, serving others.

@@ -60,9 +60,10 @@ impl Update {
             ),
             Update::Metadata { have: _, total: 0 } => "Metadata … asked".to_owned(),
             Update::Metadata { have, total } => format!("Metadata … {have}/{total}"),
-            Update::MetadataDone { .. } | Update::Checking { .. } | Update::Seeding { .. } => {
-                self.line_with_name()
-            }
+            Update::MetadataDone { .. }
+            | Update::Checking { .. }
+            | Update::Hashing { .. }
+            | Update::Seeding { .. } => self.line_with_name(),
             Update::Downloading(transfer) => transfer.line(),
             Update::Paused {
                 reason,
@@ -102,6 +103,12 @@ impl Update {
                 percent(*done, *total),
                 bytes(*total)
             ),
+            Update::Hashing { name, done, total } => format!(
+                "Hashing {} … {} % of {}",
+                escape(name),
+                percent(*done, *total),
+                bytes(*total)
+            ),
             Update::Seeding {
                 name,
                 uploaded,
@@ -124,6 +131,13 @@ impl Update {
         match self {
             Update::Checking { name, done, total } => format!(
                 "Checking {}  {:>2} % {}  {}",
+                escape(name),
+                percent(*done, *total),
+                painted_bar(*done, *total, paint),
+                bytes_of(*done, *total)
+            ),
+            Update::Hashing { name, done, total } => format!(
+                "Hashing {}  {:>2} % {}  {}",
                 escape(name),
                 percent(*done, *total),
                 painted_bar(*done, *total, paint),
