@@ -165,7 +165,7 @@ fn looking_up(report: &LookupReport) -> Update {
     Update::LookingUp {
         asked: report.asked,
         answered: report.answered,
-        closest_bits: u16::try_from(report.closest_bits).unwrap_or(u16::MAX),
+        closest_bits: report.closest_bits,
         peers: u32::try_from(report.peers).unwrap_or(u32::MAX),
         elapsed: report.elapsed,
     }

@@ -2,7 +2,7 @@
 
 use bencode::Family;
 
-use super::exit::{ExitCode, Failure};
+use super::exit::Failure;
 use super::hosts;
 use super::plan::{Families, NetworkPlan};
 use crate::io::{self, Client, ClientConfig, Dht, Port};
@@ -23,9 +23,9 @@ pub(super) fn block_on<T>(work: impl Future<Output = Result<T, Failure>>) -> Res
 /// Starts a client as the plan says.
 ///
 /// # Errors
-/// A range that is none; a port or address that cannot be bound.
+/// A port or address that cannot be bound.
 pub(super) async fn start(plan: &NetworkPlan) -> Result<Client, Failure> {
-    let config = config(plan)?;
+    let config = config(plan);
     let port = config.port;
     Client::start(config).await.map_err(|error| {
         let failure = Failure::io("the network cannot be opened", &error);
@@ -40,14 +40,8 @@ pub(super) async fn start(plan: &NetworkPlan) -> Result<Client, Failure> {
 }
 
 /// The client's configuration for a plan.
-fn config(plan: &NetworkPlan) -> Result<ClientConfig, Failure> {
-    let allowed = plan.allowed.iter().map(|range| {
-        range.parse().map_err(|_| {
-            Failure::new(ExitCode::Usage, format!("`{range}` is no address range"))
-                .hint("for example 192.168.0.0/16")
-        })
-    });
-    Ok(ClientConfig {
+fn config(plan: &NetworkPlan) -> ClientConfig {
+    ClientConfig {
         bind: match &plan.bind {
             None => io::Bind::Everywhere,
             Some(hosts::Bind::Address(address)) => io::Bind::Address(*address),
@@ -64,7 +58,7 @@ fn config(plan: &NetworkPlan) -> Result<ClientConfig, Failure> {
         },
         dht: if plan.dht.is_on() { Dht::On } else { Dht::Off },
         bootstrap: plan.bootstrap.iter().map(ToString::to_string).collect(),
-        allowed: allowed.collect::<Result<_, _>>()?,
+        allowed: plan.allowed.clone(),
         state: Some(plan.state_dir.clone()),
-    })
+    }
 }

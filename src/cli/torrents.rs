@@ -35,7 +35,7 @@ impl Target {
     /// [`ExitCode::BadInput`] for what is no magnet or torrent, [`ExitCode::Io`] for unreadable files.
     pub(super) fn read(input: &Input, state: &Path) -> Result<Target, Failure> {
         let mut target = match input {
-            Input::Magnet(link) => Target::of_magnet(link)?,
+            Input::Magnet(magnet) => Target::of_magnet(magnet),
             Input::Hash(info_hash) => Target {
                 info_hash: *info_hash,
                 info: None,
@@ -57,19 +57,14 @@ impl Target {
         Ok(target)
     }
 
-    fn of_magnet(link: &str) -> Result<Target, Failure> {
-        let magnet = Magnet::parse(link).map_err(|error| {
-            Failure::new(ExitCode::BadInput, error.to_string())
-                .caret(link, error.offset, error.length)
-                .hint("was the end of the link cut off? Put it in quotes: the shell splits at `&`")
-        })?;
-        Ok(Target {
+    fn of_magnet(magnet: &Magnet) -> Target {
+        Target {
             info_hash: magnet.info_hash,
             info: None,
-            name: magnet.name,
+            name: magnet.name.clone(),
             peers: magnet.peers.iter().map(|(host, port)| host_port(host, *port)).collect(),
-            select: magnet.select,
-        })
+            select: magnet.select.clone(),
+        }
     }
 
     /// A torrent whose files are known.

@@ -121,6 +121,7 @@ impl Task {
         }
         let mut chunk = READ_CHUNK_IDLE;
         loop {
+            let due = self.connection.next_timeout();
             let output = self.connection.output();
             let more = output.has_remaining();
             self.input.reserve(chunk);
@@ -128,7 +129,7 @@ impl Task {
                 read = reader.read_buf(&mut self.input) => Wake::Read(read),
                 written = writer.write_buf(output), if more => Wake::Written(written),
                 mail = mailbox.recv() => Wake::Mail(mail),
-                () = sleep_until(self.connection.next_timeout().into()) => Wake::Timeout,
+                () = sleep_until(due.into()) => Wake::Timeout,
             };
             let now = Instant::now();
             let outcome = match wake {

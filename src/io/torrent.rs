@@ -18,7 +18,7 @@ use super::peer::{self, Opened};
 use super::sockets::Bind;
 use crate::metainfo::{Info, InfoHash};
 use crate::storage::{CheckProgress, Location, OpenError, OpenMode};
-use crate::swarm::disk::{Digests, DiskError, Job, Reply};
+use crate::swarm::disk::{DiskError, Job, Reply};
 use crate::swarm::{
     Action, Bitfield, ClosedBy, DialError, Event, PeerKey, PeerSource, SearchClock, Snapshot,
     Torrent,
