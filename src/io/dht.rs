@@ -197,6 +197,11 @@ struct Driver {
 impl Driver {
     async fn run(mut self, mut commands: mpsc::Receiver<Command>) {
         let mut buffer = vec![0; DATAGRAM];
+        for socket in [&self.v4, &self.v6].into_iter().flatten() {
+            // Until the first wait, a socket counts as not writable, and the first queries would be
+            // lost.
+            let _ = socket.writable().await;
+        }
         loop {
             self.drain();
             let timeout = self.node.next_timeout();

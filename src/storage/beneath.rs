@@ -65,7 +65,10 @@ impl Folder {
             Mode::from_raw_mode(0o666),
         )?);
         if !file.metadata()?.is_file() {
-            return Err(io::Error::new(io::ErrorKind::InvalidInput, "not a regular file"));
+            return Err(io::Error::new(
+                io::ErrorKind::InvalidInput,
+                "not a regular file",
+            ));
         }
         Ok(file)
     }
@@ -95,7 +98,10 @@ impl Folder {
 
     fn parent<'p>(&self, path: &'p [String], parents: Parents) -> io::Result<(OwnedFd, &'p str)> {
         if !path.iter().all(|component| is_plain(component)) {
-            return Err(io::Error::new(io::ErrorKind::InvalidInput, "not a plain path"));
+            return Err(io::Error::new(
+                io::ErrorKind::InvalidInput,
+                "not a plain path",
+            ));
         }
         let (name, folders) = path
             .split_last()

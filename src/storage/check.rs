@@ -53,7 +53,10 @@ impl Recorded {
     /// Sums a journal's records up.
     pub(crate) fn new(layout: &Layout, records: &[Record]) -> Recorded {
         let pieces = layout.geometry.piece_count();
-        let mut recorded = Recorded { have: Bitfield::new(pieces), ..Recorded::default() };
+        let mut recorded = Recorded {
+            have: Bitfield::new(pieces),
+            ..Recorded::default()
+        };
         for record in records {
             match record {
                 Record::Have { first, count } => {
@@ -111,13 +114,20 @@ pub(crate) fn examine(
     let mut seen = Vec::with_capacity(layout.files.len());
     let mut trusted = Vec::with_capacity(layout.files.len());
     for file in 0..layout.files.len() {
-        let print = if layout.is_data(file) { storage.fingerprint(file) } else { None };
+        let print = if layout.is_data(file) {
+            storage.fingerprint(file)
+        } else {
+            None
+        };
         let trusts = mode != OpenMode::Check && recorded.trusts(file, print, storage.place(file));
         trusted.push(trusts || !layout.is_data(file));
         seen.push(print);
     }
-    let mut findings =
-        Findings { have: Bitfield::new(pieces), hashed: Bitfield::new(pieces), seen };
+    let mut findings = Findings {
+        have: Bitfield::new(pieces),
+        hashed: Bitfield::new(pieces),
+        seen,
+    };
     let mut candidates = Vec::new();
     for piece in 0..pieces {
         let mut spans = layout.piece_spans(piece);
@@ -159,11 +169,18 @@ fn could_be_there(
             return true;
         }
         let end = span.offset + span.length;
-        let size = findings.seen.get(span.file).copied().flatten().map_or(0, |print| print.size);
+        let size = findings
+            .seen
+            .get(span.file)
+            .copied()
+            .flatten()
+            .map_or(0, |print| print.size);
         size >= end
             && (storage.place(span.file) == Place::Final
                 || recorded.have.has(piece)
-                || storage.next_data(span.file, span.offset).is_some_and(|data| data < end))
+                || storage
+                    .next_data(span.file, span.offset)
+                    .is_some_and(|data| data < end))
     })
 }
 
@@ -197,7 +214,9 @@ fn feed(
     let end = span.offset + span.length;
     let mut at = span.offset;
     while at < end {
-        let length = usize::try_from(end - at).unwrap_or(usize::MAX).min(buffer.len());
+        let length = usize::try_from(end - at)
+            .unwrap_or(usize::MAX)
+            .min(buffer.len());
         let Some(part) = buffer.get_mut(..length).filter(|part| !part.is_empty()) else {
             return Ok(false);
         };

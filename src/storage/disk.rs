@@ -10,22 +10,18 @@
 use std::collections::BTreeSet;
 use std::io;
 use std::path::PathBuf;
-use std::sync::Arc;
 use std::time::Instant;
 
 use bytes::Bytes;
 
 use super::backing::{Fingerprint, Storage};
-use super::check;
-use super::error::is_full;
-use super::hash::{digest, digests};
-use super::journal::Record;
+use super::hash::{Slices, digest, digests};
 use super::layout::Layout;
 use super::notes::Notes;
-use super::sync::{SyncJob, SyncOutcome, Unsynced, describe};
+use super::sync::Unsynced;
 use crate::swarm::Bitfield;
+use crate::swarm::PeerKey;
 use crate::swarm::disk::{DiskError, Job, Reply};
-use crate::swarm::{PeerKey};
 use crate::wire::Block;
 
 /// What we know of one file.
@@ -37,6 +33,9 @@ pub(crate) enum Standing {
     Disturbed,
     /// Complete, durable, under its name, its fingerprint recorded.
     Settled,
+    /// Was settled; then somebody changed it. Its pieces are hashed before they are read out, and
+    /// all of it at the next start.
+    Changed,
 }
 
 /// One file and when we last saw it.
@@ -70,21 +69,33 @@ impl Disk {
     /// Does one job, blocking.
     pub fn perform(&mut self, now: Instant, job: Job) -> Reply {
         match job {
-            Job::Store { piece, blocks, digests: wanted } => {
+            Job::Store {
+                piece,
+                blocks,
+                digests: wanted,
+            } => {
                 let size: usize = blocks.iter().map(Bytes::len).sum();
                 let right = size == self.layout.geometry.piece_size(piece) as usize
                     && self.layout.hash(piece) == Some(digest(&blocks));
                 if !right {
-                    return Reply::Mismatch { piece, digests: digests(&blocks) };
+                    return Reply::Mismatch {
+                        piece,
+                        digests: digests(&blocks),
+                    };
                 }
                 match self.write(piece, &blocks) {
                     Ok(()) => {
-                        self.unsynced.push(now, piece, self.layout.geometry.piece_size(piece));
+                        self.unsynced
+                            .push(now, piece, self.layout.geometry.piece_size(piece));
                         let digests = (wanted == crate::swarm::disk::Digests::Always)
                             .then(|| digests(&blocks));
                         Reply::Stored { piece, digests }
                     }
-                    Err(error) => Reply::StoreFailed { piece, blocks, error },
+                    Err(error) => Reply::StoreFailed {
+                        piece,
+                        blocks,
+                        error,
+                    },
                 }
             }
             Job::Read { peer, block } => self.read(peer, block),
@@ -127,8 +138,10 @@ impl Disk {
         if !self.layout.geometry.valid(block) {
             return Err(DiskError::Io("no such block".into()));
         }
-        let spans: Vec<_> =
-            self.layout.spans(block.piece, block.begin, block.length).collect();
+        let spans: Vec<_> = self
+            .layout
+            .spans(block.piece, block.begin, block.length)
+            .collect();
         for span in &spans {
             self.look(span.file);
         }
@@ -136,10 +149,12 @@ impl Disk {
             self.verify(block.piece)?;
         }
         let mut data = vec![0; block.length as usize];
-        let mut at = 0;
+        let mut at = 0usize;
         for span in &spans {
             let length = usize::try_from(span.length).unwrap_or(usize::MAX);
-            let part = data.get_mut(at..at.saturating_add(length)).unwrap_or_default();
+            let part = data
+                .get_mut(at..at.saturating_add(length))
+                .unwrap_or_default();
             at = at.saturating_add(length);
             // Padding is zeros, as the buffer is.
             if !self.layout.is_data(span.file) {

@@ -47,7 +47,12 @@ impl Files {
     /// Below `root`, which must exist. Looks which files are there; opens none.
     pub(crate) fn new(root: PathBuf, layout: &Layout) -> io::Result<Files> {
         let folder = Folder::open(&root)?;
-        let mut files = Files { root, folder, names: Vec::new(), open: LruCache::new(OPEN_FILES) };
+        let mut files = Files {
+            root,
+            folder,
+            names: Vec::new(),
+            open: LruCache::new(OPEN_FILES),
+        };
         for (index, entry) in layout.files.iter().enumerate() {
             files.names.push(Names {
                 path: entry.path.clone(),
@@ -65,7 +70,10 @@ impl Files {
     /// Looks under both names. The final one wins: nothing is ever renamed over it.
     fn find(&mut self, index: usize) -> io::Result<()> {
         let names = self.names.get_mut(index).ok_or(io::ErrorKind::NotFound)?;
-        let both = [(&names.path, Place::Final), (&names.unfinished, Place::Unfinished)];
+        let both = [
+            (&names.path, Place::Final),
+            (&names.unfinished, Place::Unfinished),
+        ];
         for (path, place) in both {
             match self.folder.file(path, Access::Read) {
                 Ok(_) => {
@@ -106,7 +114,13 @@ impl Files {
             }
         };
         names.place = place;
-        self.open.put(index, Open { file: Arc::clone(&file), access });
+        self.open.put(
+            index,
+            Open {
+                file: Arc::clone(&file),
+                access,
+            },
+        );
         Ok(file)
     }
 }
@@ -153,9 +167,8 @@ impl Storage for Files {
             self.find(file).ok()?;
             return None;
         }
-        let nanos = |seconds: i64, nanos: u64| {
-            i128::from(seconds) * 1_000_000_000 + i128::from(nanos)
-        };
+        let nanos =
+            |seconds: i64, nanos: u64| i128::from(seconds) * 1_000_000_000 + i128::from(nanos);
         Some(Fingerprint {
             device: stat.st_dev,
             inode: stat.st_ino,
@@ -166,7 +179,9 @@ impl Storage for Files {
     }
 
     fn place(&self, file: usize) -> Place {
-        self.names.get(file).map_or(Place::Missing, |names| names.place)
+        self.names
+            .get(file)
+            .map_or(Place::Missing, |names| names.place)
     }
 
     fn handle(&mut self, file: usize) -> io::Result<Option<Arc<File>>> {
@@ -201,7 +216,10 @@ impl Storage for Files {
         let folders: BTreeSet<&[String]> = names
             .flat_map(|names| (0..names.path.len()).filter_map(|depth| names.path.get(..depth)))
             .collect();
-        folders.into_iter().rev().try_for_each(|folder| self.folder.sync(folder))
+        folders
+            .into_iter()
+            .rev()
+            .try_for_each(|folder| self.folder.sync(folder))
     }
 
     fn next_data(&mut self, file: usize, offset: u64) -> Option<u64> {
@@ -215,11 +233,14 @@ impl Storage for Files {
     }
 
     fn path(&self, file: usize) -> PathBuf {
-        let Some(names) = self.names.get(file) else { return self.root.clone() };
+        let Some(names) = self.names.get(file) else {
+            return self.root.clone();
+        };
         let path = match names.place {
             Place::Final => &names.path,
             Place::Missing | Place::Unfinished => &names.unfinished,
         };
-        path.iter().fold(self.root.clone(), |path, component| path.join(component))
+        path.iter()
+            .fold(self.root.clone(), |path, component| path.join(component))
     }
 }

@@ -20,7 +20,10 @@ pub(crate) fn digest(blocks: &[Bytes]) -> Digest {
 
 /// Of each block.
 pub(crate) fn digests(blocks: &[Bytes]) -> Vec<Digest> {
-    blocks.iter().map(|block| Sha1::digest(block).into()).collect()
+    blocks
+        .iter()
+        .map(|block| Sha1::digest(block).into())
+        .collect()
 }
 
 /// Blocks cut along other lines: those of files.
@@ -61,10 +64,17 @@ mod tests {
 
     #[test]
     fn slices_follow_the_files_not_the_blocks() {
-        let blocks = [Bytes::from_static(b"abcd"), Bytes::new(), Bytes::from_static(b"efgh")];
+        let blocks = [
+            Bytes::from_static(b"abcd"),
+            Bytes::new(),
+            Bytes::from_static(b"efgh"),
+        ];
         let mut rest = Slices::new(&blocks);
         let mut take = |length| -> Vec<Vec<u8>> {
-            rest.take(length).iter().map(|slice| slice.to_vec()).collect()
+            rest.take(length)
+                .iter()
+                .map(|slice| slice.to_vec())
+                .collect()
         };
         assert_eq!(take(3), [b"abc"]);
         assert_eq!(take(3).concat(), b"def");
@@ -75,7 +85,10 @@ mod tests {
     #[test]
     fn a_piece_is_its_blocks() {
         let blocks = [Bytes::from_static(b"a"), Bytes::from_static(b"bc")];
-        assert_eq!(hex::encode(digest(&blocks)), "a9993e364706816aba3e25717850c26c9cd0d89d");
+        assert_eq!(
+            hex::encode(digest(&blocks)),
+            "a9993e364706816aba3e25717850c26c9cd0d89d"
+        );
         assert_eq!(digests(&blocks)[1], digest(&blocks[1..]));
     }
 }

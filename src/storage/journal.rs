@@ -88,7 +88,9 @@ pub(crate) fn read(path: &Path, hash: InfoHash) -> Result<Contents, Unreadable> 
         Err(error) => return Err(Unreadable::Io(error)),
     };
     let mut bytes = Vec::new();
-    file.take(JOURNAL).read_to_end(&mut bytes).map_err(Unreadable::Io)?;
+    file.take(JOURNAL)
+        .read_to_end(&mut bytes)
+        .map_err(Unreadable::Io)?;
     parse(Bytes::from(bytes), hash)
 }
 
@@ -104,12 +106,18 @@ pub(crate) fn parse(bytes: Bytes, hash: InfoHash) -> Result<Contents, Unreadable
         format if whole && format > FORMAT => return Err(Unreadable::Newer(format)),
         _ => return Err(Unreadable::Damaged),
     }
-    let mut cursor = Cursor { bytes: &bytes, at: end + CHECKSUM };
+    let mut cursor = Cursor {
+        bytes: &bytes,
+        at: end + CHECKSUM,
+    };
     let mut records = Vec::new();
     while let Some(record) = cursor.record(hash) {
         records.push(record);
     }
-    Ok(Contents { info: bytes.slice(HEADER..end), records })
+    Ok(Contents {
+        info: bytes.slice(HEADER..end),
+        records,
+    })
 }
 
 fn header(bytes: &[u8]) -> Option<(u16, [u8; 20], u32)> {
@@ -142,7 +150,11 @@ impl Journal {
             record.encode(hash, &mut bytes, 0);
         }
         let file = replace(path, &bytes)?;
-        Ok(Journal { file, hash, length: bytes.len() as u64 })
+        Ok(Journal {
+            file,
+            hash,
+            length: bytes.len() as u64,
+        })
     }
 
     /// Appends records and makes them durable with one write and one sync. After an error the
@@ -266,7 +278,9 @@ pub(crate) fn replace(path: &Path, bytes: &[u8]) -> io::Result<File> {
     file.write_all(bytes)?;
     file.sync_all()?;
     std::fs::rename(&new, path)?;
-    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
+    let folder = path
+        .parent()
+        .filter(|folder| !folder.as_os_str().is_empty());
     File::open(folder.unwrap_or(Path::new(".")))?.sync_all()?;
     Ok(file)
 }

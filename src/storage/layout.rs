@@ -5,6 +5,7 @@
 
 use std::collections::BTreeSet;
 
+use crate::metainfo::Info;
 use crate::swarm::disk::Digest;
 use crate::swarm::{Geometry, Span};
 
@@ -48,6 +49,21 @@ pub(crate) struct Layout {
 }
 
 impl Layout {
+    /// As the `info` dictionary says.
+    pub(crate) fn of(info: &Info) -> Layout {
+        let files = info.files().iter().map(|file| {
+            let content = if file.is_data() {
+                Content::Data
+            } else {
+                Content::Padding
+            };
+            (file.path.components().to_vec(), file.length, content)
+        });
+        let hashes = (0..info.piece_count()).map_while(|piece| info.piece_hash(piece));
+        let (files, hashes) = (files.collect(), hashes.collect());
+        Layout::new(info.name().to_owned(), info.piece_length(), files, hashes)
+    }
+
     /// Of files in order: path components, bytes, kind. `hashes` has one entry a piece; a piece
     /// without one is never right.
     pub(crate) fn new(
@@ -69,10 +85,21 @@ impl Layout {
                     break;
                 }
             }
-            entries.push(Entry { path, unfinished, offset, length, content });
+            entries.push(Entry {
+                path,
+                unfinished,
+                offset,
+                length,
+                content,
+            });
             offset = offset.saturating_add(length);
         }
-        Layout { name, geometry: Geometry::new(piece_length, offset), files: entries, hashes }
+        Layout {
+            name,
+            geometry: Geometry::new(piece_length, offset),
+            files: entries,
+            hashes,
+        }
     }
 
     /// The SHA-1 a piece must have.
@@ -88,9 +115,14 @@ impl Layout {
         begin: u32,
         length: u32,
     ) -> impl Iterator<Item = Span> + use<'_> {
-        let from = self.geometry.piece_offset(piece).saturating_add(u64::from(begin));
+        let from = self
+            .geometry
+            .piece_offset(piece)
+            .saturating_add(u64::from(begin));
         let to = from.saturating_add(u64::from(length));
-        let first = self.files.partition_point(|file| file.offset + file.length <= from);
+        let first = self
+            .files
+            .partition_point(|file| file.offset + file.length <= from);
         self.files
             .iter()
             .enumerate()
@@ -99,7 +131,11 @@ impl Layout {
             .filter_map(move |(index, file)| {
                 let start = from.max(file.offset);
                 let length = to.min(file.offset + file.length).saturating_sub(start);
-                (length > 0).then(|| Span { file: index, offset: start - file.offset, length })
+                (length > 0).then(|| Span {
+                    file: index,
+                    offset: start - file.offset,
+                    length,
+                })
             })
     }
 
@@ -110,7 +146,9 @@ impl Layout {
 
     /// Pieces with at least one byte in the file; empty for an empty file.
     pub(crate) fn pieces_of(&self, file: usize) -> std::ops::Range<u32> {
-        let Some(entry) = self.files.get(file) else { return 0..0 };
+        let Some(entry) = self.files.get(file) else {
+            return 0..0;
+        };
         if entry.length == 0 {
             return 0..0;
         }
@@ -121,6 +159,8 @@ impl Layout {
 
     /// Whether a file exists on disk.
     pub(crate) fn is_data(&self, file: usize) -> bool {
-        self.files.get(file).is_some_and(|entry| entry.content == Content::Data)
+        self.files
+            .get(file)
+            .is_some_and(|entry| entry.content == Content::Data)
     }
 }

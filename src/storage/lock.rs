@@ -26,8 +26,12 @@ pub(crate) enum Tried {
 
 /// Takes the lock if it is free; never waits.
 pub(crate) fn lock(path: &Path) -> io::Result<Tried> {
-    let mut file =
-        OpenOptions::new().read(true).write(true).create(true).truncate(false).open(path)?;
+    let mut file = OpenOptions::new()
+        .read(true)
+        .write(true)
+        .create(true)
+        .truncate(false)
+        .open(path)?;
     match rustix::fs::flock(&file, FlockOperation::NonBlockingLockExclusive) {
         Ok(()) => {
             file.set_len(0)?;

@@ -56,7 +56,11 @@ impl Memory {
 
     /// What is in a file; empty if it is missing.
     pub(crate) fn bytes(&self, file: usize) -> Vec<u8> {
-        self.state().files.get(&file).map(|content| content.bytes.clone()).unwrap_or_default()
+        self.state()
+            .files
+            .get(&file)
+            .map(|content| content.bytes.clone())
+            .unwrap_or_default()
     }
 }
 
@@ -91,7 +95,9 @@ impl Storage for Memory {
     fn read(&mut self, file: usize, offset: u64, into: &mut [u8]) -> io::Result<usize> {
         let state = self.state();
         let content = state.files.get(&file).ok_or(io::ErrorKind::NotFound)?;
-        let start = usize::try_from(offset).unwrap_or(usize::MAX).min(content.bytes.len());
+        let start = usize::try_from(offset)
+            .unwrap_or(usize::MAX)
+            .min(content.bytes.len());
         let found = content.bytes.get(start..).unwrap_or_default();
         let length = found.len().min(into.len());
         for (to, from) in into.iter_mut().zip(found) {

@@ -17,12 +17,27 @@ pub(crate) struct Notes {
 impl Notes {
     /// With a journal.
     pub(crate) fn new(journal: Journal, lock: Lock) -> Notes {
-        Notes { journal: Some(journal), waiting: Vec::new(), _lock: Some(lock) }
+        Notes {
+            journal: Some(journal),
+            waiting: Vec::new(),
+            _lock: Some(lock),
+        }
+    }
+
+    /// Without a journal, still alone.
+    pub(crate) fn unkept(lock: Lock) -> Notes {
+        Notes {
+            journal: None,
+            waiting: Vec::new(),
+            _lock: Some(lock),
+        }
     }
 
     /// Records, durably if possible. `false`: not now; the records wait.
     pub(crate) fn record(&mut self, records: impl IntoIterator<Item = Record>) -> bool {
-        let Some(journal) = &mut self.journal else { return true };
+        let Some(journal) = &mut self.journal else {
+            return true;
+        };
         self.waiting.extend(records);
         if self.waiting.is_empty() {
             return true;
@@ -48,7 +63,10 @@ pub(crate) fn ranges(pieces: impl IntoIterator<Item = u32>) -> Vec<Record> {
             Some(Record::Have { first, count }) if first.checked_add(*count) == Some(piece) => {
                 *count += 1;
             }
-            _ => records.push(Record::Have { first: piece, count: 1 }),
+            _ => records.push(Record::Have {
+                first: piece,
+                count: 1,
+            }),
         }
     }
     records

@@ -5,7 +5,6 @@
 use std::collections::BTreeSet;
 use std::io;
 use std::path::PathBuf;
-use std::sync::Arc;
 use std::time::Instant;
 
 use super::backing::Place;
@@ -44,8 +43,11 @@ impl Disk {
             }
             return;
         }
-        let pieces: BTreeSet<u32> =
-            outcome.pieces.into_iter().filter(|piece| !self.doubtful.contains(piece)).collect();
+        let pieces: BTreeSet<u32> = outcome
+            .pieces
+            .into_iter()
+            .filter(|piece| !self.doubtful.contains(piece))
+            .collect();
         let mut touched = BTreeSet::new();
         for piece in &pieces {
             self.durable.set(*piece);
@@ -79,7 +81,9 @@ impl Disk {
             return;
         }
         let open = self.files.iter().enumerate().filter_map(|(file, watched)| {
-            let print = watched.seen.filter(|_| watched.standing == Standing::Open)?;
+            let print = watched
+                .seen
+                .filter(|_| watched.standing == Standing::Open)?;
             Some(Record::Seen(u32::try_from(file).ok()?, print))
         });
         let records: Vec<Record> = open.chain([Record::Closed]).collect();
@@ -104,7 +108,11 @@ impl Disk {
             }
         }
         self.syncing.clone_from(&pieces);
-        SyncJob { pieces, files, failed }
+        SyncJob {
+            pieces,
+            files,
+            failed,
+        }
     }
 
     /// After a failed sync: what the device holds is read back past the cache and hashed.
@@ -115,7 +123,10 @@ impl Disk {
         let doubtful = std::mem::take(&mut self.doubtful);
         for piece in &doubtful {
             let spans: Vec<_> = self.layout.piece_spans(*piece).collect();
-            for span in spans.into_iter().filter(|span| self.layout.is_data(span.file)) {
+            for span in spans
+                .into_iter()
+                .filter(|span| self.layout.is_data(span.file))
+            {
                 if let Ok(Some(file)) = self.storage.handle(span.file) {
                     // Advice: without it the cache answers, and a later read may find the damage.
                     let _ = rustix::fs::fadvise(&*file, 0, None, rustix::fs::Advice::DontNeed);
@@ -145,8 +156,14 @@ impl Disk {
         files: impl IntoIterator<Item = usize>,
     ) -> Result<(), DiskError> {
         let all = self.durable.is_full();
-        let empty = if all { 0..self.layout.files.len() } else { 0..0 };
-        let empty: Vec<usize> = empty.filter(|file| self.layout.pieces_of(*file).is_empty()).collect();
+        let empty = if all {
+            0..self.layout.files.len()
+        } else {
+            0..0
+        };
+        let empty: Vec<usize> = empty
+            .filter(|file| self.layout.pieces_of(*file).is_empty())
+            .collect();
         let (mut finished, mut first_error) = (Vec::new(), None);
         for file in files.into_iter().chain(empty) {
             match self.finish(file) {
@@ -180,12 +197,18 @@ impl Disk {
         let pieces = self.layout.pieces_of(file);
         let complete = pieces.clone().all(|piece| self.durable.has(piece))
             && (!pieces.is_empty() || self.durable.is_full());
-        let standing = self.files.get(file).map(|watched| watched.standing);
-        if !complete || !self.layout.is_data(file) || standing == Some(Standing::Settled) {
+        if !complete || !self.layout.is_data(file) {
             return Ok(false);
         }
         self.look(file);
-        if self.files.get(file).is_some_and(|watched| watched.standing == Standing::Disturbed) {
+        let standing = self
+            .files
+            .get(file)
+            .map_or(Standing::Open, |watched| watched.standing);
+        if matches!(standing, Standing::Settled | Standing::Changed) {
+            return Ok(false);
+        }
+        if standing == Standing::Disturbed {
             for piece in pieces {
                 if !self.verified.has(piece) {
                     self.verify(piece)?;
@@ -199,7 +222,9 @@ impl Disk {
         let size = self.storage.fingerprint(file).map(|print| print.size);
         // What has its name already may lie on a read-only device: not even opened for writing.
         if self.storage.place(file) != Place::Final || size != Some(length) {
-            self.storage.finish(file).map_err(|error| self.failure("name", file, &error))?;
+            self.storage
+                .finish(file)
+                .map_err(|error| self.failure("name", file, &error))?;
         }
         Ok(true)
     }
@@ -210,12 +235,18 @@ impl Disk {
             return;
         }
         let seen = self.storage.fingerprint(file);
-        let Some(watched) = self.files.get_mut(file).filter(|watched| watched.seen != seen) else {
+        let Some(watched) = self
+            .files
+            .get_mut(file)
+            .filter(|watched| watched.seen != seen)
+        else {
             return;
         };
-        // A file that was missing and is ours to make is no disturbance; one that appears is.
         watched.seen = seen;
-        watched.standing = Standing::Disturbed;
+        watched.standing = match watched.standing {
+            Standing::Open | Standing::Disturbed => Standing::Disturbed,
+            Standing::Settled | Standing::Changed => Standing::Changed,
+        };
         for piece in self.layout.pieces_of(file) {
             self.verified.clear(piece);
         }
@@ -251,6 +282,9 @@ impl Disk {
     }
 
     fn first_file(&self, piece: u32) -> usize {
-        self.layout.piece_spans(piece).next().map_or(0, |span| span.file)
+        self.layout
+            .piece_spans(piece)
+            .next()
+            .map_or(0, |span| span.file)
     }
 }

@@ -33,7 +33,11 @@ impl Unsynced {
     /// When they shall be synced: at once means a time that has passed.
     pub(crate) fn due(&self) -> Option<Instant> {
         let since = self.since?;
-        if self.bytes >= SYNC_BYTES { Some(since) } else { since.checked_add(SYNC_AFTER) }
+        if self.bytes >= SYNC_BYTES {
+            Some(since)
+        } else {
+            since.checked_add(SYNC_AFTER)
+        }
     }
 
     /// All of them; none are left.
@@ -70,7 +74,10 @@ impl SyncJob {
                 failed.get_or_insert_with(|| describe("sync", path, &error));
             }
         }
-        SyncOutcome { pieces: self.pieces, failed }
+        SyncOutcome {
+            pieces: self.pieces,
+            failed,
+        }
     }
 }
 
