@@ -16,12 +16,12 @@ use tokio::time::{sleep, timeout};
 use super::exit::{ExitCode, Failure};
 use super::follow::{End, Findings, Follow, Goal};
 use super::format::{bytes, duration};
+use super::get;
 use super::network;
 use super::plan::{DemoPlan, Patience};
 use super::report::{Reporter, Style};
 use super::signals::Signals;
 use super::torrent::{Choices, magnet_of, make};
-use super::get;
 use crate::io::{
     Bind, Client, ClientConfig, Destination, Port, Source, Status, TorrentHandle, TorrentSpec,
 };
@@ -35,7 +35,7 @@ const LOOPBACK: IpAddr = IpAddr::V4(Ipv4Addr::LOCALHOST);
 const PARTS: usize = 3;
 
 /// What one holder sends at most: slow enough to be seen, fast enough for a coffee-less demo.
-const HOLDER_RATE: u64 = 2 << 20;
+const HOLDER_RATE: u64 = 4 << 20;
 
 /// How long the private DHT and the announces may take.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -88,7 +88,10 @@ async fn play(
         reporter,
         signals: &mut signals,
         goal: Goal::Complete,
-        patience: Patience { start: Some(PATIENCE), stall: Some(PATIENCE) },
+        patience: Patience {
+            start: Some(PATIENCE),
+            stall: Some(PATIENCE),
+        },
         bootstrap: 1,
         output: Some(output.clone()),
     }
@@ -123,7 +126,10 @@ fn write_original(folder: &Path, size: u64) -> Result<(), Failure> {
     fs::create_dir_all(folder.join("more")).map_err(cannot)?;
     let mut rng = ChaCha8Rng::from_seed([7; 32]);
     let sizes = [size / 2, size / 3, size - size / 2 - size / 3];
-    for (name, size) in ["film.bin", "more/sound.bin", "more/notes.bin"].into_iter().zip(sizes) {
+    for (name, size) in ["film.bin", "more/sound.bin", "more/notes.bin"]
+        .into_iter()
+        .zip(sizes)
+    {
         let mut content = vec![0; usize::try_from(size).unwrap_or(usize::MAX)];
         rng.fill_bytes(&mut content);
         fs::write(folder.join(name), content).map_err(cannot)?;
@@ -138,15 +144,23 @@ async fn client(bootstrap: &str) -> Result<Client, Failure> {
         bootstrap: vec![bootstrap.to_owned()],
         ..ClientConfig::default()
     };
-    Client::start(config).await.map_err(|error| Failure::io("loopback cannot be used", &error))
+    Client::start(config)
+        .await
+        .map_err(|error| Failure::io("loopback cannot be used", &error))
 }
 
 async fn add(client: &Client, spec: TorrentSpec) -> Result<TorrentHandle, Failure> {
-    client.add(spec).await.map_err(|error| Failure::io("the torrent cannot be started", &error))
+    client
+        .add(spec)
+        .await
+        .map_err(|error| Failure::io("the torrent cannot be started", &error))
 }
 
 fn location(output: &Path) -> Location {
-    Location { output: output.to_owned(), state: None }
+    Location {
+        output: output.to_owned(),
+        state: None,
+    }
 }
 
 /// Starts the nodes and waits until each knows somebody.
@@ -162,8 +176,11 @@ async fn private_dht(count: u16, reporter: &mut Reporter) -> Result<Vec<Client>,
         // A node that stays alone does not spoil the story: there are others.
         let _ = timeout(PATIENCE, status.wait_for(|status| status.nodes > 0)).await;
     }
-    let contacts: usize =
-        nodes.iter().filter_map(Client::dht).map(|node| node.status().borrow().nodes).sum();
+    let contacts: usize = nodes
+        .iter()
+        .filter_map(Client::dht)
+        .map(|node| node.status().borrow().nodes)
+        .sum();
     reporter.note(
         Instant::now(),
         format!(
@@ -196,7 +213,10 @@ async fn holders(
             (folder.join("original"), None)
         } else {
             let output = folder.join(format!("part{part}"));
-            (output.clone(), Some(write_part(info, original, &output, part)?))
+            (
+                output.clone(),
+                Some(write_part(info, original, &output, part)?),
+            )
         };
         let client = client(bootstrap).await?;
         let spec = TorrentSpec {
@@ -205,7 +225,11 @@ async fn holders(
             // A holder of a part wants no more than it has: a partial seed (BEP 21).
             select: share.map(|share| -> crate::io::Select { Box::new(|_| Ok(Some(share))) }),
             peers: Vec::new(),
-            settings: Settings { mode: Mode::Seed, limit_up: HOLDER_RATE, ..Settings::default() },
+            settings: Settings {
+                mode: Mode::Seed,
+                limit_up: HOLDER_RATE,
+                ..Settings::default()
+            },
         };
         let handle = add(&client, spec).await?;
         holders.push(Holder { client, handle });
@@ -234,13 +258,18 @@ fn write_part(
 
     let cannot = |error| Failure::io("the demo's files cannot be written", &error);
     let mut share = Bitfield::new(info.piece_count());
-    (0..info.piece_count()).filter(|piece| *piece as usize % PARTS == part).for_each(|piece| {
-        share.set(piece);
-    });
+    (0..info.piece_count())
+        .filter(|piece| *piece as usize % PARTS == part)
+        .for_each(|piece| {
+            share.set(piece);
+        });
     let length = u64::from(info.piece_length());
     let above = original.parent().unwrap_or(original);
     for file in info.files().iter().filter(|file| file.is_data()) {
-        let (from, to) = (above.join(file.path.to_string()), output.join(file.path.to_string()));
+        let (from, to) = (
+            above.join(file.path.to_string()),
+            output.join(file.path.to_string()),
+        );
         let content = fs::read(from).map_err(cannot)?;
         fs::create_dir_all(to.parent().unwrap_or(output)).map_err(cannot)?;
         let copy = fs::File::create(to).map_err(cannot)?;
@@ -250,7 +279,8 @@ fn write_part(
             let end = ((u64::from(piece) + 1) * length).min(file.offset + file.length);
             if start < end {
                 let range = (start - file.offset) as usize..(end - file.offset) as usize;
-                copy.write_all_at(&content[range], start - file.offset).map_err(cannot)?;
+                copy.write_all_at(&content[range], start - file.offset)
+                    .map_err(cannot)?;
             }
         }
     }
@@ -264,7 +294,10 @@ fn compare(original: &Path, copy: &Path) -> Result<(), Failure> {
             fs::read(&path).map_err(|e| Failure::io(format!("{} is missing", path.display()), &e))
         };
         if read(original.join(name))? != read(copy.join(name))? {
-            return Err(Failure::new(ExitCode::VerifyFailed, format!("{name} differs")));
+            return Err(Failure::new(
+                ExitCode::VerifyFailed,
+                format!("{name} differs"),
+            ));
         }
     }
     Ok(())
@@ -275,28 +308,50 @@ fn summary(status: &Status, elapsed: Duration, started: Instant, reporter: &mut 
     let after = |time: Option<Duration>| time.map_or("never".to_owned(), |time| seconds(time));
     let timeline = status.timeline;
     let snapshot = &status.snapshot;
-    let lookup = status.search.last.as_ref().or(status.search.running.as_ref());
-    reporter.note(now, format!(
-        "first node {} · first answer with peers {} · first handshake {} · metadata {} · \
+    let lookup = status
+        .search
+        .last
+        .as_ref()
+        .or(status.search.running.as_ref());
+    reporter.note(
+        now,
+        format!(
+            "first node {} · first answer with peers {} · first handshake {} · metadata {} · \
          first piece {} · done {}",
-        after(timeline.first_node), after(timeline.first_peers), after(timeline.first_handshake),
-        after(timeline.metadata), after(timeline.first_piece), after(timeline.done),
-    ));
+            after(timeline.first_node),
+            after(timeline.first_peers),
+            after(timeline.first_handshake),
+            after(timeline.metadata),
+            after(timeline.first_piece),
+            after(timeline.done),
+        ),
+    );
     if let Some(report) = lookup {
-        reporter.note(now, format!(
-            "lookup: {} nodes asked, {} answered, {} hops, closest {} shared bits",
-            report.asked, report.answered, report.hops, report.closest_bits
-        ));
+        reporter.note(
+            now,
+            format!(
+                "lookup: {} nodes asked, {} answered, {} hops, closest {} shared bits",
+                report.asked, report.answered, report.hops, report.closest_bits
+            ),
+        );
     }
     let by = snapshot.peers.by_source;
-    reporter.note(now, format!(
-        "peers by source: DHT {}, PEX {}, incoming {}; trackers asked: 0",
-        by.dht, by.pex, by.incoming
-    ));
-    reporter.note(now, format!(
-        "{} downloaded and every byte compared in {}; the whole demo took {}",
-        bytes(snapshot.have_bytes), seconds(elapsed), seconds(started.elapsed())
-    ));
+    reporter.note(
+        now,
+        format!(
+            "peers by source: DHT {}, PEX {}, incoming {}; trackers asked: 0",
+            by.dht, by.pex, by.incoming
+        ),
+    );
+    reporter.note(
+        now,
+        format!(
+            "{} downloaded and every byte compared in {}; the whole demo took {}",
+            bytes(snapshot.have_bytes),
+            seconds(elapsed),
+            seconds(started.elapsed())
+        ),
+    );
 }
 
 fn seconds(time: Duration) -> String {

@@ -32,9 +32,11 @@ pub(super) fn run(plan: DhtPlan, reporter: &mut Reporter) -> Result<ExitCode, Fa
     network::block_on(async move {
         match plan {
             DhtPlan::Node(network) => node(&network, reporter).await,
-            DhtPlan::Lookup { info_hash, trace, network } => {
-                lookup(info_hash, trace, &network, reporter).await
-            }
+            DhtPlan::Lookup {
+                info_hash,
+                trace,
+                network,
+            } => lookup(info_hash, trace, &network, reporter).await,
             DhtPlan::Ping { nodes, network } => {
                 let nodes = nodes.iter().map(ToString::to_string).collect();
                 ping(nodes, &network, reporter).await
@@ -46,7 +48,12 @@ pub(super) fn run(plan: DhtPlan, reporter: &mut Reporter) -> Result<ExitCode, Fa
 
 /// The client's DHT, which these commands are about.
 fn handle(client: &Client) -> Result<DhtHandle, Failure> {
-    let off = || Failure::new(ExitCode::Usage, "`dht` commands and --no-dht exclude each other");
+    let off = || {
+        Failure::new(
+            ExitCode::Usage,
+            "`dht` commands and --no-dht exclude each other",
+        )
+    };
     client.dht().cloned().ok_or_else(off)
 }
 
@@ -83,7 +90,13 @@ async fn node(plan: &NetworkPlan, reporter: &mut Reporter) -> Result<ExitCode, F
 async fn join(dht: &DhtHandle, plan: &NetworkPlan, reporter: &mut Reporter) -> Result<(), Failure> {
     let started = Instant::now();
     let mut status = dht.status();
-    reporter.state(started, &Update::Joining { nodes: 0, elapsed: Duration::ZERO });
+    reporter.state(
+        started,
+        &Update::Joining {
+            nodes: 0,
+            elapsed: Duration::ZERO,
+        },
+    );
     let first = timeout(JOIN_TIMEOUT, status.wait_for(|status| status.nodes > 0)).await;
     if !matches!(first, Ok(Ok(_))) {
         let asked = plan.bootstrap.len();
@@ -193,7 +206,10 @@ fn tell_answer(elapsed: Duration, answer: &Answer, reporter: &mut Reporter) {
     };
     let node = answer.from.endpoint.to_string();
     let seconds = elapsed.as_secs_f64();
-    reporter.print(&format!("{seconds:7.3}  {:4}  {node:40} {said}\n", answer.bits));
+    reporter.print(&format!(
+        "{seconds:7.3}  {:4}  {node:40} {said}\n",
+        answer.bits
+    ));
 }
 
 fn tell_peers(found: &mut Vec<Endpoint>, report: &LookupReport, reporter: &mut Reporter) {
@@ -209,7 +225,9 @@ fn tell_peers(found: &mut Vec<Endpoint>, report: &LookupReport, reporter: &mut R
         }));
         return;
     }
-    let list = found.iter().fold(String::new(), |list, peer| list + &format!("{peer}\n"));
+    let list = found
+        .iter()
+        .fold(String::new(), |list, peer| list + &format!("{peer}\n"));
     reporter.print(&list);
     reporter.note(
         Instant::now(),
@@ -233,7 +251,11 @@ async fn ping(
     reporter: &mut Reporter,
 ) -> Result<ExitCode, Failure> {
     // Nobody else is to be asked: the answers are to be those of these nodes.
-    let client = network::start(&NetworkPlan { bootstrap: Vec::new(), ..plan.clone() }).await?;
+    let client = network::start(&NetworkPlan {
+        bootstrap: Vec::new(),
+        ..plan.clone()
+    })
+    .await?;
     let dht = handle(&client)?;
     let mut answered = 0;
     for name in &nodes {
@@ -263,11 +285,18 @@ fn tell_pong(name: &str, endpoint: Endpoint, pong: Option<io::Pong>, reporter: &
         }));
         return;
     }
-    let shown =
-        if name == endpoint.to_string() { name.to_owned() } else { format!("{name} ({endpoint})") };
+    let shown = if name == endpoint.to_string() {
+        name.to_owned()
+    } else {
+        format!("{name} ({endpoint})")
+    };
     reporter.print(&match pong {
         Some(pong) => {
-            format!("{shown}: {} in {:.1} ms\n", pong.id, pong.rtt.as_secs_f64() * 1e3)
+            format!(
+                "{shown}: {} in {:.1} ms\n",
+                pong.id,
+                pong.rtt.as_secs_f64() * 1e3
+            )
         }
         None => format!("{shown}: no answer\n"),
     });
@@ -281,18 +310,32 @@ async fn table(plan: &NetworkPlan, reporter: &mut Reporter) -> Result<ExitCode, 
     let mut status = dht.status();
     // A table that is still growing is shown as it is.
     let _ = timeout(JOIN_TIMEOUT, status.wait_for(|status| status.joined)).await;
-    let view = dht.view().await.ok_or_else(|| Failure::new(ExitCode::Failure, "the DHT ended"))?;
+    let view = dht
+        .view()
+        .await
+        .ok_or_else(|| Failure::new(ExitCode::Failure, "the DHT ended"))?;
     let now = Instant::now();
     let mut text = format!("id {}\n", view.id);
     for (family, table) in &view.tables {
-        for (bits, bucket) in table.iter().enumerate().filter(|(_, bucket)| !bucket.is_empty()) {
+        for (bits, bucket) in table
+            .iter()
+            .enumerate()
+            .filter(|(_, bucket)| !bucket.is_empty())
+        {
             // Writing to a String cannot fail.
-            let _ = writeln!(text, "{family:?}, {bits} shared bits: {} contacts", bucket.len());
+            let _ = writeln!(
+                text,
+                "{family:?}, {bits} shared bits: {} contacts",
+                bucket.len()
+            );
             bucket.iter().for_each(|entry| text += &row(entry, now));
         }
     }
     if reporter.style() == Style::Json {
-        let contacts = view.tables.iter().flat_map(|(_, table)| table.iter().flatten());
+        let contacts = view
+            .tables
+            .iter()
+            .flat_map(|(_, table)| table.iter().flatten());
         let contacts: Vec<_> = contacts
             .map(|entry| {
                 serde_json::json!({

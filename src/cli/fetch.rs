@@ -25,7 +25,9 @@ pub(super) fn run(plan: FetchPlan, reporter: &mut Reporter) -> Result<ExitCode, 
         Ok(info) => info,
         Err(interrupted) => return Ok(interrupted),
     };
-    let path = plan.output.unwrap_or_else(|| PathBuf::from(format!("{}.torrent", info.name())));
+    let path = plan
+        .output
+        .unwrap_or_else(|| PathBuf::from(format!("{}.torrent", info.name())));
     torrent::save(&path, &Torrent::from_info(info).to_bytes(), plan.existing)?;
     reporter.print(&format!("{}\n", path.display()));
     Ok(ExitCode::Ok)
@@ -55,9 +57,10 @@ pub(super) fn ask(
             peers: given.chain(target.peers.iter().cloned()).collect(),
             settings: settings(network, Limits::default()),
         };
-        let mut handle = client.add(spec).await.map_err(|error| {
-            Failure::io("the torrent cannot be started", &error)
-        })?;
+        let mut handle = client
+            .add(spec)
+            .await
+            .map_err(|error| Failure::io("the torrent cannot be started", &error))?;
         let mut findings = Findings::default();
         let followed = Follow {
             client: &client,

@@ -17,7 +17,7 @@ use crate::io::{Client, Failed, Status, TorrentEvent, TorrentHandle};
 use crate::metainfo::Info;
 use crate::storage::{OpenError, free_space};
 use crate::swarm::disk::DiskError;
-use crate::swarm::{CloseReason, Event};
+use crate::swarm::{CloseReason, Event, Phase};
 
 /// How often the screen is brought up to date.
 const TICK: Duration = Duration::from_millis(100);
@@ -109,7 +109,11 @@ impl Follow<'_> {
     }
 
     /// Returns whether the goal is reached.
-    fn handle_event(&mut self, event: TorrentEvent, findings: &mut Findings) -> Result<bool, Failure> {
+    fn handle_event(
+        &mut self,
+        event: TorrentEvent,
+        findings: &mut Findings,
+    ) -> Result<bool, Failure> {
         let now = Instant::now();
         match event {
             TorrentEvent::Metadata(info) => {
@@ -135,7 +139,10 @@ impl Follow<'_> {
             name: info.name().to_owned(),
             files: u32::try_from(files).unwrap_or(u32::MAX),
             size: info.total_length(),
-            free: self.output.as_deref().and_then(|folder| free_space(folder).ok()),
+            free: self
+                .output
+                .as_deref()
+                .and_then(|folder| free_space(folder).ok()),
         };
         self.reporter.state(Instant::now(), &update);
     }
@@ -143,10 +150,12 @@ impl Follow<'_> {
     fn notice(&mut self, now: Instant, event: &Event, findings: &mut Findings) {
         match event {
             Event::Banned { endpoint, reason } => {
-                self.reporter.note(now, format!("banned {endpoint}: {}", reason_text(*reason)));
+                self.reporter
+                    .note(now, format!("banned {endpoint}: {}", reason_text(*reason)));
             }
             Event::PieceFailed { piece } => {
-                self.reporter.note(now, format!("piece {piece} came with a wrong hash, again"));
+                self.reporter
+                    .note(now, format!("piece {piece} came with a wrong hash, again"));
             }
             Event::PieceLost(piece) => {
                 let text = format!("piece {piece} on disk is damaged; it is fetched again");
@@ -192,11 +201,16 @@ impl Follow<'_> {
             dht: dht.as_ref(),
             bootstrap: self.bootstrap,
             name: &name,
-            paused: findings.paused.as_ref().map(|(why, at)| (why.as_str(), *at)),
+            paused: findings
+                .paused
+                .as_ref()
+                .map(|(why, at)| (why.as_str(), *at)),
             now,
             elapsed: now - started,
         };
-        self.reporter.state(now, &scene.update());
+        if status.snapshot.phase != Phase::Complete || matches!(self.goal, Goal::Seeded(_)) {
+            self.reporter.state(now, &scene.update());
+        }
         let diagnosis = scene.diagnosis();
         if let Some(text) = &diagnosis {
             let words = |text: &str| text.split(';').next().unwrap_or_default().to_owned();
@@ -229,8 +243,13 @@ impl Follow<'_> {
                     Some((_, told)) => *told = found,
                     None => findings.told.push((source, found)),
                 }
-                self.reporter
-                    .state(now, &Update::PeersFound { source, found: found - before });
+                self.reporter.state(
+                    now,
+                    &Update::PeersFound {
+                        source,
+                        found: found - before,
+                    },
+                );
             }
         }
     }
@@ -257,17 +276,29 @@ impl Follow<'_> {
             && snapshot.downloaded == 0
             && findings.completed.is_none()
         {
-            let offline = self.client.dht().is_some_and(|dht| dht.status().borrow().nodes == 0);
-            let code = if offline { ExitCode::NoNetwork } else { ExitCode::NoPeers };
+            let offline = self
+                .client
+                .dht()
+                .is_some_and(|dht| dht.status().borrow().nodes == 0);
+            let code = if offline {
+                ExitCode::NoNetwork
+            } else {
+                ExitCode::NoPeers
+            };
             let why = diagnosis.unwrap_or_else(|| "no peer has sent anything".to_owned());
-            return Err(Failure::new(code, format!("gave up after --timeout: {why}")));
+            return Err(Failure::new(
+                code,
+                format!("gave up after --timeout: {why}"),
+            ));
         }
         if let Some(timeout) = self.patience.stall
             && findings.completed.is_none()
             && now - since >= timeout
         {
-            return Err(Failure::new(ExitCode::Stalled, "gave up after --stall-timeout")
-                .hint("the same command again resumes"));
+            return Err(
+                Failure::new(ExitCode::Stalled, "gave up after --stall-timeout")
+                    .hint("the same command again resumes"),
+            );
         }
         Ok(())
     }

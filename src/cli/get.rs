@@ -32,7 +32,12 @@ pub(super) fn run(plan: GetPlan, reporter: &mut Reporter) -> Result<ExitCode, Fa
         let mut first_failure = None;
         let mut code = ExitCode::Ok;
         for target in targets {
-            let mut one = One { plan: &plan, client: &client, reporter, signals: &mut signals };
+            let mut one = One {
+                plan: &plan,
+                client: &client,
+                reporter,
+                signals: &mut signals,
+            };
             match one.run(target).await {
                 Ok(ExitCode::Ok) => {}
                 Ok(interrupted) => {
@@ -65,11 +70,15 @@ impl One<'_> {
             return Ok(ExitCode::Ok);
         }
         let spec = self.spec(&target);
-        let mut handle = self.client.add(spec).await.map_err(|error| {
-            Failure::io("the torrent cannot be started", &error)
-        })?;
+        let mut handle = self
+            .client
+            .add(spec)
+            .await
+            .map_err(|error| Failure::io("the torrent cannot be started", &error))?;
         let mut findings = Findings::default();
-        let followed = self.follow(&mut handle, Goal::Complete, &mut findings).await;
+        let followed = self
+            .follow(&mut handle, Goal::Complete, &mut findings)
+            .await;
         let followed = match (followed, self.plan.after, self.plan.task) {
             (Ok(End::Reached), After::Leave, GetTask::Download) => {
                 let status = handle.stop().await;
@@ -80,7 +89,8 @@ impl One<'_> {
             (Ok(End::Reached), After::Seed(stop), GetTask::Download) => {
                 self.done(started, &handle.status(), &findings);
                 self.hook(&findings);
-                self.follow(&mut handle, Goal::Seeded(stop), &mut findings).await
+                self.follow(&mut handle, Goal::Seeded(stop), &mut findings)
+                    .await
             }
             (followed, ..) => followed,
         };
@@ -139,7 +149,11 @@ impl One<'_> {
         goal: Goal,
         findings: &mut Findings,
     ) -> Result<End, Failure> {
-        let goal = if self.plan.task == GetTask::List { Goal::Metadata } else { goal };
+        let goal = if self.plan.task == GetTask::List {
+            Goal::Metadata
+        } else {
+            goal
+        };
         Follow {
             client: self.client,
             handle,
@@ -155,12 +169,18 @@ impl One<'_> {
     }
 
     fn done(&mut self, started: Instant, status: &Status, findings: &Findings) {
-        self.reporter.done(&done(started.elapsed(), status, findings));
+        self.reporter
+            .done(&done(started.elapsed(), status, findings));
     }
 
     fn hook(&mut self, findings: &Findings) {
-        let (Some(hook), Some(info)) = (&self.plan.on_complete, &findings.info) else { return };
-        let first = findings.paths.first().map_or(Path::new("."), PathBuf::as_path);
+        let (Some(hook), Some(info)) = (&self.plan.on_complete, &findings.info) else {
+            return;
+        };
+        let first = findings
+            .paths
+            .first()
+            .map_or(Path::new("."), PathBuf::as_path);
         let ended = hook
             .process()
             .env("TRACKLESS_INFO_HASH", info.info_hash().to_string())
@@ -173,7 +193,10 @@ impl One<'_> {
             Ok(status) => status.to_string(),
             Err(error) => error.to_string(),
         };
-        self.reporter.note(Instant::now(), format!("the --on-complete command failed: {problem}"));
+        self.reporter.note(
+            Instant::now(),
+            format!("the --on-complete command failed: {problem}"),
+        );
     }
 
     fn say_how_to_resume(&mut self, status: &Status) {

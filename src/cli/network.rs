@@ -30,10 +30,11 @@ pub(super) async fn start(plan: &NetworkPlan) -> Result<Client, Failure> {
     Client::start(config).await.map_err(|error| {
         let failure = Failure::io("the network cannot be opened", &error);
         match (error.kind(), port) {
-            (std::io::ErrorKind::AddrInUse, Port::Fixed(port)) => {
-                Failure { message: format!("port {port} is taken"), ..failure }
-                    .hint("another client may be running; `--port 0` takes any free port")
+            (std::io::ErrorKind::AddrInUse, Port::Fixed(port)) => Failure {
+                message: format!("port {port} is taken"),
+                ..failure
             }
+            .hint("another client may be running; `--port 0` takes any free port"),
             _ => failure,
         }
     })

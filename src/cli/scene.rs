@@ -37,19 +37,31 @@ impl Scene<'_> {
         let snapshot = &self.status.snapshot;
         if let Some(check) = self.status.checking {
             let (done, total) = (check.done, check.total);
-            return Update::Checking { name: self.name.to_owned(), done, total };
+            return Update::Checking {
+                name: self.name.to_owned(),
+                done,
+                total,
+            };
         }
         let peers = &snapshot.peers;
         match snapshot.phase {
             Phase::Paused => Update::Paused {
-                reason: self.paused.map_or("the disk takes no data", |(why, _)| why).to_owned(),
-                retry_in: self.paused.map(|(_, at)| at.saturating_duration_since(self.now)),
+                reason: self
+                    .paused
+                    .map_or("the disk takes no data", |(why, _)| why)
+                    .to_owned(),
+                retry_in: self
+                    .paused
+                    .map(|(_, at)| at.saturating_duration_since(self.now)),
             },
             Phase::Complete => self.seeding(),
             Phase::Downloading if peers.connected > 0 => self.downloading(),
             Phase::Metadata if peers.connected > 0 && snapshot.metadata.total > 0 => {
                 let metadata = snapshot.metadata;
-                Update::Metadata { have: metadata.have, total: metadata.total }
+                Update::Metadata {
+                    have: metadata.have,
+                    total: metadata.total,
+                }
             }
             _ if peers.connected > 0 || peers.known > 0 => Update::Connecting {
                 connected: peers.connected,
@@ -82,7 +94,9 @@ impl Scene<'_> {
             size: snapshot.wanted_bytes,
             down: snapshot.down_rate,
             up: snapshot.up_rate,
-            eta: missing.checked_div(snapshot.down_rate).map(Duration::from_secs),
+            eta: missing
+                .checked_div(snapshot.down_rate)
+                .map(Duration::from_secs),
             peers: snapshot.peers.connected,
         })
     }
@@ -91,7 +105,10 @@ impl Scene<'_> {
         let search = &self.status.search;
         let nodes = self.dht.map_or(0, |dht| dht.nodes);
         match (&search.running, &search.last) {
-            _ if nodes == 0 => Update::Joining { nodes: 0, elapsed: self.elapsed },
+            _ if nodes == 0 => Update::Joining {
+                nodes: 0,
+                elapsed: self.elapsed,
+            },
             (Some(report), _) | (None, Some(report)) => Update::LookingUp {
                 asked: report.asked,
                 answered: report.answered,
@@ -99,9 +116,13 @@ impl Scene<'_> {
                 peers: u32::try_from(report.peers).unwrap_or(u32::MAX),
                 elapsed: report.elapsed,
             },
-            (None, None) => Update::Joining {
-                nodes: u32::try_from(nodes).unwrap_or(u32::MAX),
-                elapsed: self.elapsed,
+            // The lookup starts with the first node.
+            (None, None) => Update::LookingUp {
+                asked: 0,
+                answered: 0,
+                closest_bits: 0,
+                peers: 0,
+                elapsed: Duration::ZERO,
             },
         }
     }
@@ -111,11 +132,18 @@ impl Scene<'_> {
     pub(super) fn diagnosis(&self) -> Option<String> {
         let snapshot = &self.status.snapshot;
         let peers = &snapshot.peers;
-        let busy = matches!(snapshot.phase, Phase::Complete | Phase::Opening | Phase::Paused);
+        let busy = matches!(
+            snapshot.phase,
+            Phase::Complete | Phase::Opening | Phase::Paused
+        );
         if busy || peers.connected > 0 || self.status.checking.is_some() {
             return None;
         }
-        let next = self.status.search.next.map(|next| next.saturating_duration_since(self.now));
+        let next = self
+            .status
+            .search
+            .next
+            .map(|next| next.saturating_duration_since(self.now));
         let again = match next {
             Some(wait) => format!("looking again in {}", duration(wait)),
             None => "the lookup goes on".to_owned(),

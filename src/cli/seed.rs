@@ -61,7 +61,10 @@ pub(super) fn spec(
         destination: Destination::Files(location, mode),
         select: None,
         peers: network.peers.iter().map(ToString::to_string).collect(),
-        settings: Settings { mode: Mode::Seed, ..settings(network, limits) },
+        settings: Settings {
+            mode: Mode::Seed,
+            ..settings(network, limits)
+        },
     }
 }
 
@@ -85,11 +88,16 @@ impl Seeding<'_> {
     ) -> Result<ExitCode, Failure> {
         let info = self.info;
         reporter.about(info.info_hash());
-        reporter.note(Instant::now(), format!("listening on port {}", self.client.port()));
+        reporter.note(
+            Instant::now(),
+            format!("listening on port {}", self.client.port()),
+        );
         let spec = spec(self.network, self.limits, &info, self.location, self.mode);
-        let mut handle = self.client.add(spec).await.map_err(|error| {
-            Failure::io("the torrent cannot be started", &error)
-        })?;
+        let mut handle = self
+            .client
+            .add(spec)
+            .await
+            .map_err(|error| Failure::io("the torrent cannot be started", &error))?;
         let mut findings = Findings::default();
         let followed = Follow {
             client: self.client,

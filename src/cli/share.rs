@@ -21,9 +21,9 @@ pub(super) fn run(plan: SharePlan, reporter: &mut Reporter) -> Result<ExitCode, 
     let mut shared: Vec<(Torrent, PathBuf)> = Vec::new();
     for path in &plan.paths {
         let torrent = make(path, &Choices::default(), reporter)?;
-        let real = path.canonicalize().map_err(|error| {
-            Failure::io(format!("{} cannot be read", path.display()), &error)
-        })?;
+        let real = path
+            .canonicalize()
+            .map_err(|error| Failure::io(format!("{} cannot be read", path.display()), &error))?;
         let parent = real.parent().unwrap_or(Path::new("/")).to_owned();
         shared.push((torrent, parent));
     }
@@ -34,14 +34,23 @@ pub(super) fn run(plan: SharePlan, reporter: &mut Reporter) -> Result<ExitCode, 
         let client = network::start(&plan.network).await?;
         let mut running = Vec::new();
         // One torrent has the screen, the others run beside it.
-        let (last, others) = shared.split_last().ok_or_else(|| {
-            Failure::new(ExitCode::Usage, "nothing to share")
-        })?;
+        let (last, others) = shared
+            .split_last()
+            .ok_or_else(|| Failure::new(ExitCode::Usage, "nothing to share"))?;
         for (torrent, parent) in others {
-            let spec = spec(&plan.network, plan.limits, &torrent.info, location(&plan, parent), OpenMode::Resume);
-            running.push(client.add(spec).await.map_err(|error| {
-                Failure::io("the torrent cannot be started", &error)
-            })?);
+            let spec = spec(
+                &plan.network,
+                plan.limits,
+                &torrent.info,
+                location(&plan, parent),
+                OpenMode::Resume,
+            );
+            running.push(
+                client
+                    .add(spec)
+                    .await
+                    .map_err(|error| Failure::io("the torrent cannot be started", &error))?,
+            );
         }
         let mut signals = Signals::new()?;
         let seeding = Seeding {
@@ -63,5 +72,8 @@ pub(super) fn run(plan: SharePlan, reporter: &mut Reporter) -> Result<ExitCode, 
 }
 
 fn location(plan: &SharePlan, parent: &Path) -> Location {
-    Location { output: parent.to_owned(), state: Some(plan.network.state_dir.clone()) }
+    Location {
+        output: parent.to_owned(),
+        state: Some(plan.network.state_dir.clone()),
+    }
 }

@@ -45,8 +45,11 @@ impl Target {
             },
             Input::TorrentFile(path) => return Ok(Target::of_info(torrent::load(path)?.info)),
             Input::Url(_) => {
-                return Err(Failure::new(ExitCode::Usage, "torrent files by URL are not built yet")
-                    .hint("download it with another program and pass the file"));
+                return Err(Failure::new(
+                    ExitCode::Usage,
+                    "torrent files by URL are not built yet",
+                )
+                .hint("download it with another program and pass the file"));
             }
             Input::Stdin => unreachable!("`-` was replaced by its lines"),
         };
@@ -62,7 +65,11 @@ impl Target {
             info_hash: magnet.info_hash,
             info: None,
             name: magnet.name.clone(),
-            peers: magnet.peers.iter().map(|(host, port)| host_port(host, *port)).collect(),
+            peers: magnet
+                .peers
+                .iter()
+                .map(|(host, port)| host_port(host, *port))
+                .collect(),
             select: magnet.select.clone(),
         }
     }
@@ -88,13 +95,21 @@ impl Target {
 }
 
 fn host_port(host: &str, port: u16) -> String {
-    if host.contains(':') { format!("[{host}]:{port}") } else { format!("{host}:{port}") }
+    if host.contains(':') {
+        format!("[{host}]:{port}")
+    } else {
+        format!("{host}:{port}")
+    }
 }
 
 /// The machine's settings from a plan.
 pub(super) fn settings(network: &NetworkPlan, limits: Limits) -> Settings {
     Settings {
-        pex: if network.pex == Switch::On { Pex::On } else { Pex::Off },
+        pex: if network.pex == Switch::On {
+            Pex::On
+        } else {
+            Pex::Off
+        },
         limit_down: limits.down,
         limit_up: limits.up,
         ..Settings::default()
@@ -118,7 +133,9 @@ pub(super) fn select(
         let geometry = Geometry::new(info.piece_length(), info.total_length());
         let mut wanted = Bitfield::new(geometry.piece_count());
         let mut any = false;
-        let data = (0_u32..).zip(info.files()).filter(|(_, file)| file.is_data());
+        let data = (0_u32..)
+            .zip(info.files())
+            .filter(|(_, file)| file.is_data());
         for (shown, (index, file)) in (0_u32..).zip(data) {
             if !picked(index, shown, &file.path.to_string()) {
                 continue;
@@ -132,6 +149,10 @@ pub(super) fn select(
                 }
             }
         }
-        if any { Ok(Some(wanted)) } else { Err("no file of this torrent is selected".to_owned()) }
+        if any {
+            Ok(Some(wanted))
+        } else {
+            Err("no file of this torrent is selected".to_owned())
+        }
     }))
 }

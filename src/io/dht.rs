@@ -93,7 +93,11 @@ pub enum Search {
 }
 
 enum Command {
-    Search { search: Search, trace: Trace, events: mpsc::Sender<SearchEvent> },
+    Search {
+        search: Search,
+        trace: Trace,
+        events: mpsc::Sender<SearchEvent>,
+    },
     Join(Vec<Endpoint>),
     Ping(Endpoint, Option<oneshot::Sender<Option<Pong>>>),
     View(oneshot::Sender<View>),
@@ -135,7 +139,14 @@ impl DhtHandle {
     pub async fn search(&self, search: Search, trace: Trace) -> mpsc::Receiver<SearchEvent> {
         let (events, receiver) = mpsc::channel(SEARCH_EVENTS);
         // A task that is gone drops the sender, which ends the receiver.
-        let _ = self.commands.send(Command::Search { search, trace, events }).await;
+        let _ = self
+            .commands
+            .send(Command::Search {
+                search,
+                trace,
+                events,
+            })
+            .await;
         receiver
     }
 
@@ -147,7 +158,10 @@ impl DhtHandle {
     /// Pings a node and waits for its answer.
     pub async fn ping(&self, node: Endpoint) -> Option<Pong> {
         let (reply, pong) = oneshot::channel();
-        self.commands.send(Command::Ping(node, Some(reply))).await.ok()?;
+        self.commands
+            .send(Command::Ping(node, Some(reply)))
+            .await
+            .ok()?;
         pong.await.ok()?
     }
 
@@ -225,7 +239,8 @@ impl Driver {
             };
             match socket.map(|socket| socket.try_recv_from(buffer)) {
                 Some(Ok((length, from))) => {
-                    self.node.handle_datagram(Instant::now(), from, &buffer[..length]);
+                    self.node
+                        .handle_datagram(Instant::now(), from, &buffer[..length]);
                     self.transmit();
                 }
                 // ECONNREFUSED and the like speak of one datagram sent, not of the socket.
@@ -286,9 +301,22 @@ impl Driver {
                     let _ = events.try_send(SearchEvent::Peers(peers));
                 }
             }
-            Event::Answered { lookup, from, bits, nodes, peers, rtt } => {
+            Event::Answered {
+                lookup,
+                from,
+                bits,
+                nodes,
+                peers,
+                rtt,
+            } => {
                 if let Some(events) = self.searches.get(&lookup) {
-                    let answer = Answer { from, bits, nodes, peers, rtt };
+                    let answer = Answer {
+                        from,
+                        bits,
+                        nodes,
+                        peers,
+                        rtt,
+                    };
                     let _ = events.try_send(SearchEvent::Answered(answer));
                 }
             }
@@ -313,7 +341,11 @@ impl Driver {
     fn handle_command(&mut self, command: Command) {
         let now = Instant::now();
         match command {
-            Command::Search { search, trace, events } => {
+            Command::Search {
+                search,
+                trace,
+                events,
+            } => {
                 let node = &mut self.node;
                 let lookup = match (search, trace) {
                     (Search::Peers(hash), Trace::Off) => node.get_peers(now, Id::from(hash.0)),
@@ -337,7 +369,12 @@ impl Driver {
             }
             Command::View(reply) => {
                 let node = &self.node;
-                let table = |family| (family, node.buckets(family).map(<[Entry]>::to_vec).collect());
+                let table = |family| {
+                    (
+                        family,
+                        node.buckets(family).map(<[Entry]>::to_vec).collect(),
+                    )
+                };
                 let _ = reply.send(View {
                     id: node.id(Family::V4),
                     tables: [table(Family::V4), table(Family::V6)],

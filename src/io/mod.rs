@@ -26,6 +26,4 @@ pub use dht::{Answer, DhtHandle, DhtStatus, Pong, Search, SearchEvent, Trace, Vi
 pub use entropy::seed;
 pub use resolve::resolve;
 pub use sockets::{Bind, Port};
-pub use torrent::{
-    Destination, Failed, SearchStatus, Select, Status, Timeline, TorrentEvent,
-};
+pub use torrent::{Destination, Failed, SearchStatus, Select, Status, Timeline, TorrentEvent};
