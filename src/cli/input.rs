@@ -240,4 +240,23 @@ mod tests {
             ExitCode::BadInput
         );
     }
+
+    #[test]
+    fn a_bad_magnet_has_its_caret_where_the_fault_is() {
+        let link = "magnet:?dn=x&xt=urn:btih:3b24zz";
+        let failure = Input::parse(link).unwrap_err();
+        assert_eq!(failure.code, ExitCode::BadInput);
+        let caret = failure.caret.unwrap();
+        assert!(caret.offset >= link.find("3b24").unwrap(), "{caret:?}");
+        assert!(failure.hint.unwrap().contains("single quotes"));
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn any_text_is_an_input_or_an_error(text in "(magnet:\\?)?(xt=urn:btih:)?.{0,60}") {
+            if let Err(failure) = Input::parse(&text) {
+                failure.write_lines(&mut Vec::new()).unwrap();
+            }
+        }
+    }
 }
