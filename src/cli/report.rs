@@ -117,8 +117,13 @@ impl Reporter {
     /// A text that is the command's answer (a table, a list), on stdout. Not for `--json`.
     pub fn print(&mut self, text: &str) {
         let Self { bar, out, .. } = self;
+        let mut write = || out.write_all(text.as_bytes()).and_then(|()| out.flush());
         // A closed pipe (`| head`) is no failure of ours.
-        let _ = bar.suspend(|| out.write_all(text.as_bytes()).and_then(|()| out.flush()));
+        let _ = if is_live(bar) {
+            bar.suspend(write)
+        } else {
+            write()
+        };
     }
 
     /// An object that is the command's answer, as one line of JSON on stdout.
@@ -186,12 +191,15 @@ impl Reporter {
         let _ = self.out.write_all(&line).and_then(|()| self.out.flush());
     }
 
-    /// Writes what is still unwritten and takes the live line away.
-    fn settle(&mut self) {
+    /// The work that was reported is over: writes what is still unwritten and takes the live line
+    /// away. [`Reporter::done`] and [`Reporter::fail`] do it by themselves.
+    pub fn settle(&mut self) {
         if let Some(text) = self.last.take().and_then(|last| last.pending) {
             self.err_line(&text);
         }
-        self.bar.finish_and_clear();
+        if is_live(&self.bar) {
+            self.bar.finish_and_clear();
+        }
     }
 
     fn state_json(&mut self, now: Instant, update: &Update) {
@@ -269,12 +277,17 @@ impl Reporter {
 
     fn err_line(&mut self, text: &str) {
         match self.style {
-            Style::Terminal(_) if !self.bar.is_hidden() => self.bar.println(text),
+            Style::Terminal(_) if is_live(&self.bar) => self.bar.println(text),
             _ => {
                 let _ = writeln!(self.err, "{text}");
             }
         }
     }
+}
+
+/// Whether a live line is on the screen. indicatif would draw an empty one around other output.
+fn is_live(bar: &ProgressBar) -> bool {
+    !bar.is_hidden() && !bar.is_finished() && !bar.message().is_empty()
 }
 
 /// Whether the last figures of this state are worth keeping once it is over.
@@ -293,7 +306,12 @@ pub struct LogWriter {
 
 impl Write for LogWriter {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.bar.suspend(|| io::stderr().write(bytes))
+        let write = || io::stderr().write(bytes);
+        if is_live(&self.bar) {
+            self.bar.suspend(write)
+        } else {
+            write()
+        }
     }
 
     fn flush(&mut self) -> io::Result<()> {

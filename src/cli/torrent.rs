@@ -127,6 +127,7 @@ pub(super) fn make(
             return Err(Failure::new(ExitCode::Conflict, message).hint("try again"));
         }
     }
+    reporter.settle();
     builder.finish().map_err(refused)
 }
 

@@ -80,6 +80,7 @@ pub(super) fn run(
     let beside = torrent.parent().filter(|dir| !dir.as_os_str().is_empty());
     let path = path.unwrap_or_else(|| beside.unwrap_or(Path::new(".")).to_path_buf());
     let (bad, states) = compare(info, &path, reporter)?;
+    reporter.settle();
     let info_hash = info.info_hash().to_string();
     let files = describe(info, &bad, &states);
     let wrong: Vec<&FileReport> = files
