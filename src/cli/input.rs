@@ -133,6 +133,7 @@ pub fn all(texts: &[String]) -> Result<Vec<Input>, Failure> {
     texts.iter().map(|text| Input::parse(text)).collect()
 }
 
+/// Reads the whole link now: a fault in it is told before anything is opened.
 fn magnet(text: &str) -> Result<Input, Failure> {
     Magnet::parse(text).map(Input::Magnet).map_err(|error| {
         let hint = match error.kind {
@@ -148,6 +149,7 @@ fn magnet(text: &str) -> Result<Input, Failure> {
     })
 }
 
+/// 40 hex digits or 32 base32 characters, in either case.
 fn hash(text: &str) -> Option<InfoHash> {
     text.parse().ok()
 }

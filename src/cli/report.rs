@@ -170,6 +170,7 @@ impl Reporter {
     /// The end without success.
     pub fn fail(&mut self, failure: &Failure) {
         self.settle();
+        // Nobody is left to be told if this fails; the exit code says it too.
         let _ = match self.style {
             Style::Json => failure.write_json(&mut *self.out),
             _ => failure.write_lines(&mut *self.err),
@@ -202,6 +203,7 @@ impl Reporter {
         }
     }
 
+    /// An event for everything that happened, and for states at most one a second while they last.
     fn state_json(&mut self, now: Instant, update: &Update) {
         if !update.is_event() {
             let state = discriminant(update);
@@ -223,6 +225,7 @@ impl Reporter {
         let _ = json::write(&mut *self.out, &event);
     }
 
+    /// indicatif draws at most ten times a second, so every update may be handed on.
     fn state_live(&mut self, now: Instant, update: &Update, paint: Paint) {
         if update.is_event() {
             return self.err_line(&update.line());
@@ -251,6 +254,7 @@ impl Reporter {
         self.bar.set_message(update.live_line(paint));
     }
 
+    /// For logs and pipes: few lines, each complete, the last figures of a step never lost.
     fn state_lines(&mut self, now: Instant, update: &Update) {
         let line = update.line();
         if update.is_event() {
@@ -275,6 +279,7 @@ impl Reporter {
         }
     }
 
+    /// A line that stays, above the live line if there is one.
     fn err_line(&mut self, text: &str) {
         match self.style {
             Style::Terminal(_) if is_live(&self.bar) => self.bar.println(text),
