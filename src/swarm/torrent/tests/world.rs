@@ -33,7 +33,7 @@ pub(super) fn content(length: usize) -> Bytes {
 pub(super) fn info_of(data: &[u8], piece_length: u32, private: &str) -> Arc<Info> {
     let hashes: Vec<u8> = data
         .chunks(piece_length as usize)
-        .flat_map(|piece| Sha1::digest(piece))
+        .flat_map(Sha1::digest)
         .collect();
     let mut raw = format!(
         "d6:lengthi{}e4:name1:x12:piece lengthi{piece_length}e6:pieces{}:",
