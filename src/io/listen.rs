@@ -99,8 +99,13 @@ pub(super) async fn run(
 async fn accept_any(listeners: &[TcpListener]) -> (TcpStream, Endpoint) {
     loop {
         let accepted = poll_fn(|context| {
-            let ready = listeners.iter().map(|listener| listener.poll_accept(context));
-            ready.into_iter().find(Poll::is_ready).unwrap_or(Poll::Pending)
+            let ready = listeners
+                .iter()
+                .map(|listener| listener.poll_accept(context));
+            ready
+                .into_iter()
+                .find(Poll::is_ready)
+                .unwrap_or(Poll::Pending)
         });
         match accepted.await {
             Ok((stream, from)) => return (stream, Endpoint::from(from)),

@@ -22,10 +22,8 @@ mod sockets;
 mod torrent;
 
 pub use client::{BOOTSTRAP, Client, ClientConfig, Dht, Source, TorrentHandle, TorrentSpec};
-pub use dht::{DhtHandle, DhtStatus, Pong, Search, SearchEvent, Trace, View};
+pub use dht::{Answer, DhtHandle, DhtStatus, Pong, Search, SearchEvent, Trace, View};
 pub use entropy::seed;
 pub use resolve::resolve;
 pub use sockets::{Bind, Port};
-pub use torrent::{
-    Destination, Failed, SearchStatus, Select, Status, Timeline, TorrentEvent,
-};
+pub use torrent::{Destination, Failed, SearchStatus, Select, Status, Timeline, TorrentEvent};

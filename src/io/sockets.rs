@@ -129,10 +129,16 @@ pub fn open(bind: &Bind, port: Port, families: &[Family]) -> io::Result<Sockets>
 }
 
 fn open_all(bind: &Bind, port: u16, families: &[Family]) -> io::Result<Sockets> {
-    let mut sockets = Sockets { v4: None, v6: None, port };
+    let mut sockets = Sockets {
+        v4: None,
+        v6: None,
+        port,
+    };
     let mut failure = None;
     for &family in families {
-        let Some(ip) = bind.address(family) else { continue };
+        let Some(ip) = bind.address(family) else {
+            continue;
+        };
         match open_pair(bind, SocketAddr::new(ip, sockets.port)) {
             Ok(pair) => {
                 sockets.port = pair.tcp.local_addr()?.port();
@@ -163,7 +169,10 @@ fn open_pair(bind: &Bind, address: SocketAddr) -> io::Result<Pair> {
     udp.bind(&SocketAddr::new(address.ip(), tcp.local_addr()?.port()).into())?;
     // A smaller buffer than asked for still works; only bursts suffer.
     let _ = udp.set_recv_buffer_size(UDP_RECEIVE_BUFFER);
-    Ok(Pair { tcp, udp: UdpSocket::from_std(udp.into())? })
+    Ok(Pair {
+        tcp,
+        udp: UdpSocket::from_std(udp.into())?,
+    })
 }
 
 /// Connects to a peer from the bound address.
@@ -179,7 +188,9 @@ pub async fn connect(bind: &Bind, to: SocketAddr) -> io::Result<TcpStream> {
     if !local.is_unspecified() {
         socket.bind(&SocketAddr::new(local, 0).into())?;
     }
-    let stream = TcpSocket::from_std_stream(socket.into()).connect(to).await?;
+    let stream = TcpSocket::from_std_stream(socket.into())
+        .connect(to)
+        .await?;
     // Requests are small and must not wait for each other.
     stream.set_nodelay(true)?;
     Ok(stream)

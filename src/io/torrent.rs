@@ -18,7 +18,7 @@ use super::peer::{self, Opened};
 use super::sockets::Bind;
 use crate::metainfo::{Info, InfoHash};
 use crate::storage::{CheckProgress, Location, OpenError, OpenMode};
-use crate::swarm::disk::{Digests, DiskError, Job, Reply};
+use crate::swarm::disk::{DiskError, Job, Reply};
 use crate::swarm::{
     Action, Bitfield, ClosedBy, DialError, Event, PeerKey, PeerSource, SearchClock, Snapshot,
     Torrent,
@@ -43,7 +43,11 @@ pub(super) enum Input {
     /// An outgoing connection has shaken hands.
     Opened { peer: PeerKey, theirs: Handshake },
     /// A connection from outside for this torrent.
-    Incoming { opened: Opened, theirs: Handshake, from: Endpoint },
+    Incoming {
+        opened: Opened,
+        theirs: Handshake,
+        from: Endpoint,
+    },
     /// The messages of one read.
     Messages { peer: PeerKey, batch: Vec<Message> },
     /// Bytes of blocks written to the peer's socket since it opened.
@@ -154,6 +158,18 @@ pub struct Status {
     pub timeline: Timeline,
 }
 
+impl Status {
+    /// Before anything happened.
+    pub(super) fn initial(snapshot: Snapshot) -> Status {
+        Status {
+            snapshot,
+            checking: None,
+            search: SearchStatus::default(),
+            timeline: Timeline::default(),
+        }
+    }
+}
+
 /// The pieces of the client that a torrent's task uses.
 pub(super) struct Surroundings {
     pub(super) bind: Bind,
@@ -196,6 +212,18 @@ struct Desk {
     found: usize,
     checking: Option<CheckProgress>,
     timeline: Timeline,
+    storage: StorageState,
+}
+
+/// Whether peers can be served.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum StorageState {
+    /// There is none yet, or none will be: the metadata is asked for.
+    None,
+    /// Existing data is being checked; whoever came now would be turned away.
+    Opening,
+    /// Open.
+    Open,
 }
 
 impl Driver {
@@ -211,6 +239,7 @@ impl Driver {
             found: 0,
             checking: None,
             timeline: Timeline::default(),
+            storage: StorageState::None,
         };
         let mut status_due = self.started;
         loop {
@@ -220,9 +249,14 @@ impl Driver {
                 self.publish(&mut desk, now);
                 status_due = now + STATUS_INTERVAL;
             }
-            let searching = self.surroundings.dht.is_some() && self.torrent.may_search();
+            let searching =
+                self.surroundings.dht.is_some() && desk.storage != StorageState::Opening;
             let search_at = desk.clock.next_timeout().filter(|_| searching);
-            let timeout = [Some(self.torrent.next_timeout()), Some(status_due), search_at];
+            let timeout = [
+                Some(self.torrent.next_timeout()),
+                Some(status_due),
+                search_at,
+            ];
             let timeout = timeout.into_iter().flatten().min().unwrap_or(status_due);
             tokio::select! {
                 input = inputs.recv() => {
@@ -266,7 +300,11 @@ impl Driver {
                 self.reached(&mut desk.timeline.first_handshake, now);
                 self.torrent.handle_opened(now, peer, &theirs);
             }
-            Input::Incoming { opened, theirs, from } => {
+            Input::Incoming {
+                opened,
+                theirs,
+                from,
+            } => {
                 self.handle_incoming(desk, opened, theirs, from);
             }
             Input::Closed { peer, by } => {
@@ -280,6 +318,7 @@ impl Driver {
             Input::Checking(progress) => desk.checking = Some(progress),
             Input::StorageReady(have) => {
                 desk.checking = None;
+                desk.storage = StorageState::Open;
                 self.tell(TorrentEvent::Opened { have: have.count() });
                 self.torrent.storage_ready(now, have);
             }
@@ -307,7 +346,9 @@ impl Driver {
         from: Endpoint,
     ) {
         let now = Instant::now();
-        let Ok(peer) = self.torrent.accept(now, from, &theirs) else { return };
+        let Ok(peer) = self.torrent.accept(now, from, &theirs) else {
+            return;
+        };
         self.reached(&mut desk.timeline.first_handshake, now);
         opened.connection.accept(now, self.torrent.handshake());
         let mailbox = self.mailbox(desk, peer);
@@ -357,7 +398,9 @@ impl Driver {
     /// read what it asked for, and is let go.
     fn flush(&mut self, desk: &mut Desk) {
         for (peer, messages) in desk.outgoing.drain(..) {
-            let Some(mailbox) = desk.mailboxes.get_mut(&peer) else { continue };
+            let Some(mailbox) = desk.mailboxes.get_mut(&peer) else {
+                continue;
+            };
             for message in &messages {
                 if let Message::Piece { data, .. } = message {
                     mailbox.handed += data.len() as u64;
@@ -365,7 +408,8 @@ impl Driver {
             }
             if mailbox.sender.try_send(messages).is_err() {
                 desk.mailboxes.remove(&peer);
-                self.torrent.handle_closed(Instant::now(), peer, ClosedBy::Io);
+                self.torrent
+                    .handle_closed(Instant::now(), peer, ClosedBy::Io);
             }
         }
     }
@@ -378,7 +422,11 @@ impl Driver {
         if let Err(job) = refused {
             let error = DiskError::Io("the disk thread has ended".into());
             let reply = match job {
-                Job::Store { piece, blocks, .. } => Reply::StoreFailed { piece, blocks, error },
+                Job::Store { piece, blocks, .. } => Reply::StoreFailed {
+                    piece,
+                    blocks,
+                    error,
+                },
                 Job::Read { peer, block } => Reply::ReadFailed { peer, block, error },
             };
             self.torrent.handle_disk(Instant::now(), reply);
@@ -408,6 +456,11 @@ impl Driver {
     fn handle_metadata(&mut self, desk: &mut Desk, info: Arc<Info>) {
         let now = Instant::now();
         self.reached(&mut desk.timeline.metadata, now);
+        if info.is_private() {
+            // BEP 27: peers from its trackers only.
+            self.surroundings.dht = None;
+            desk.search = None;
+        }
         self.tell(TorrentEvent::Metadata(Arc::clone(&info)));
         let Destination::Files(location, mode) =
             std::mem::replace(&mut self.destination, Destination::MetadataOnly)
@@ -422,7 +475,10 @@ impl Driver {
             }
         }
         match DiskHandle::open(info, location, mode, self.to_self.clone()) {
-            Ok(disk) => desk.disk = Some(disk),
+            Ok(disk) => {
+                desk.disk = Some(disk);
+                desk.storage = StorageState::Opening;
+            }
             Err(error) => {
                 let error = DiskError::Io(format!("no thread for the disk: {error}"));
                 self.tell(TorrentEvent::Failed(Failed::Disk(error)));
@@ -431,7 +487,9 @@ impl Driver {
     }
 
     async fn search(&mut self, desk: &mut Desk) {
-        let Some(dht) = &self.surroundings.dht else { return };
+        let Some(dht) = &self.surroundings.dht else {
+            return;
+        };
         let search = Search::Announce(self.info_hash, self.surroundings.port);
         desk.clock.handle_started();
         desk.found = 0;

@@ -60,6 +60,8 @@ pub struct Disk {
     pub(super) syncing: Vec<u32>,
     /// Written, but a sync failed: nobody knows what of them is on the device.
     pub(super) doubtful: BTreeSet<u32>,
+    /// Turned out damaged or missing, and not stored again yet.
+    pub(super) lost: BTreeSet<u32>,
     pub(super) buffer: Vec<u8>,
     /// The top-level file or folder.
     pub(super) top: PathBuf,
@@ -124,6 +126,7 @@ impl Disk {
         }
         self.verified.set(piece);
         self.doubtful.remove(&piece);
+        self.lost.remove(&piece);
         Ok(())
     }
 

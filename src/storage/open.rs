@@ -3,6 +3,7 @@
 //! Invariant: a file that is something else is not written to unless the user insists. Knows no
 //! peers.
 
+use std::collections::BTreeSet;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -130,7 +131,8 @@ impl Disk {
             files: findings.seen.into_iter().map(watched).collect(),
             unsynced: Unsynced::default(),
             syncing: Vec::new(),
-            doubtful: std::collections::BTreeSet::new(),
+            doubtful: BTreeSet::new(),
+            lost: BTreeSet::new(),
             buffer: vec![0; BUFFER],
             top,
         }

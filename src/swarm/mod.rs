@@ -12,6 +12,7 @@ pub mod picker;
 pub mod pipeline;
 pub mod rarity;
 pub mod rate;
+pub mod search;
 pub mod serving;
 mod torrent;
 
@@ -21,6 +22,7 @@ pub use contract::{
     PeerSource, Pex, Phase, Progress, Refusal, Settings, Snapshot, SourceCounts,
 };
 pub use geometry::{BLOCK_LENGTH, Geometry, Span, spans};
+pub use search::SearchClock;
 pub use torrent::Torrent;
 
 /// One connection (or attempt) of one torrent; never used again after it ended.
