@@ -1,6 +1,8 @@
 //! The machine in conversation: whole swarms in virtual time ([`swarms`]), single connections by
-//! script ([`scripts`]). [`world`] joins machines back to back.
+//! script ([`scripts`], [`uploads`]). [`world`] joins machines back to back.
 
+mod cast;
 mod scripts;
 mod swarms;
+mod uploads;
 mod world;

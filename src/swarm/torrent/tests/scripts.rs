@@ -6,27 +6,22 @@ use bencode::Endpoint;
 use bytes::Bytes;
 use proptest::prelude::*;
 
-use super::world::{address, block, content, info_of, settings};
+use super::cast::{address, block, content, info_of, settings, start};
 use crate::swarm::disk::{Job, Reply};
 use crate::swarm::{
     Action, Bitfield, CloseReason, Event, PeerKey, PeerSource, Refusal, Settings, Torrent,
 };
 use crate::wire::{Block, ExtensionHandshake, Handshake, Message, PeerId, Reserved};
 
-struct Script {
-    torrent: Torrent,
-    now: Instant,
+pub(super) struct Script {
+    pub(super) torrent: Torrent,
+    pub(super) now: Instant,
 }
 
-#[expect(clippy::disallowed_methods, reason = "virtual time starts somewhere")]
-fn start() -> Instant {
-    Instant::now()
-}
-
-const PIECES: u32 = 40;
+pub(super) const PIECES: u32 = 40;
 
 impl Script {
-    fn with(settings: Settings, have: impl Fn(u32) -> bool) -> Script {
+    pub(super) fn with(settings: Settings, have: impl Fn(u32) -> bool) -> Script {
         let info = info_of(&content(PIECES as usize * 32_768), 32_768, "");
         let now = start();
         let mut torrent = Torrent::from_info(info, settings, [5; 32], now);
@@ -39,22 +34,22 @@ impl Script {
         Script { torrent, now }
     }
 
-    fn leecher() -> Script {
+    pub(super) fn leecher() -> Script {
         Script::with(settings(0), |_| false)
     }
 
-    fn seeder() -> Script {
+    pub(super) fn seeder() -> Script {
         Script::with(settings(0), |_| true)
     }
 
-    fn hello(&self, id: u8) -> Handshake {
+    pub(super) fn hello(&self, id: u8) -> Handshake {
         Handshake {
             peer_id: PeerId([id; 20]),
             ..self.torrent.handshake()
         }
     }
 
-    fn accept(&mut self, id: u8) -> PeerKey {
+    pub(super) fn accept(&mut self, id: u8) -> PeerKey {
         let hello = self.hello(id);
         let from = Endpoint {
             port: 50_000,
@@ -63,13 +58,13 @@ impl Script {
         self.torrent.accept(self.now, from, &hello).unwrap()
     }
 
-    fn say(&mut self, key: PeerKey, batch: Vec<Message>) -> Vec<Message> {
+    pub(super) fn say(&mut self, key: PeerKey, batch: Vec<Message>) -> Vec<Message> {
         self.torrent.handle_messages(self.now, key, batch);
         self.heard(key)
     }
 
     /// What was sent to the peer since; a close is a panic.
-    fn heard(&mut self, key: PeerKey) -> Vec<Message> {
+    pub(super) fn heard(&mut self, key: PeerKey) -> Vec<Message> {
         let mut heard = Vec::new();
         while let Some(action) = self.torrent.poll_action() {
             match action {
@@ -81,7 +76,7 @@ impl Script {
         heard
     }
 
-    fn closed(&mut self, key: PeerKey, batch: Vec<Message>) -> Option<CloseReason> {
+    pub(super) fn closed(&mut self, key: PeerKey, batch: Vec<Message>) -> Option<CloseReason> {
         self.torrent.handle_messages(self.now, key, batch);
         std::iter::from_fn(|| self.torrent.poll_action()).find_map(|action| match action {
             Action::Close { peer, reason } if peer == key => Some(reason),
@@ -89,7 +84,7 @@ impl Script {
         })
     }
 
-    fn jobs(&mut self) -> Vec<Job> {
+    pub(super) fn jobs(&mut self) -> Vec<Job> {
         std::iter::from_fn(|| self.torrent.poll_action())
             .filter_map(|action| match action {
                 Action::Disk(job) => Some(job),
@@ -99,7 +94,7 @@ impl Script {
     }
 }
 
-fn requests(heard: &[Message]) -> Vec<Block> {
+pub(super) fn requests(heard: &[Message]) -> Vec<Block> {
     heard
         .iter()
         .filter_map(|message| match message {
@@ -109,7 +104,7 @@ fn requests(heard: &[Message]) -> Vec<Block> {
         .collect()
 }
 
-fn piece(block: Block) -> Message {
+pub(super) fn piece(block: Block) -> Message {
     let data = vec![1; block.length as usize].into();
     Message::Piece {
         piece: block.piece,
@@ -208,122 +203,6 @@ fn haves_go_to_those_who_lack() {
     assert_eq!(heard[0], Message::Have(0));
     // And that was all that we lacked.
     assert!(matches!(heard[1..], [Message::Extended { id: 0, .. }]));
-}
-
-#[test]
-fn an_interested_peer_is_served_at_once() {
-    let mut script = Script::seeder();
-    let key = script.accept(1);
-    script.heard(key);
-    assert_eq!(
-        script.say(key, vec![Message::Interested]),
-        [Message::Unchoke]
-    );
-    script
-        .torrent
-        .handle_messages(script.now, key, vec![Message::Request(block(3, 1))]);
-    let [Job::Read { peer, block: read }] = script.jobs()[..] else {
-        panic!()
-    };
-    assert_eq!((peer, read), (key, block(3, 1)));
-    let data: Bytes = vec![9; 16_384].into();
-    let reply = Reply::Block {
-        peer,
-        block: read,
-        data: data.clone(),
-    };
-    script.torrent.handle_disk(script.now, reply);
-    assert_eq!(
-        script.heard(key),
-        [Message::Piece {
-            piece: 3,
-            begin: 16_384,
-            data
-        }]
-    );
-}
-
-#[test]
-fn a_choked_request_is_rejected() {
-    let mut script = Script::seeder();
-    let key = script.accept(1);
-    script.heard(key);
-    let heard = script.say(key, vec![Message::Request(block(0, 0))]);
-    assert_eq!(heard, [Message::Reject(block(0, 0))]);
-}
-
-#[test]
-fn slots_are_limited_and_go_on() {
-    let few = Settings {
-        upload_slots: 2,
-        ..settings(0)
-    };
-    let mut script = Script::with(few, |_| true);
-    let keys: Vec<PeerKey> = (1..=3).map(|id| script.accept(id)).collect();
-    while script.torrent.poll_action().is_some() {}
-    assert_eq!(
-        script.say(keys[0], vec![Message::Interested]),
-        [Message::Unchoke]
-    );
-    assert_eq!(
-        script.say(keys[1], vec![Message::Interested]),
-        [Message::Unchoke]
-    );
-    assert!(script.say(keys[2], vec![Message::Interested]).is_empty());
-    script
-        .torrent
-        .handle_messages(script.now, keys[0], vec![Message::NotInterested]);
-    assert_eq!(script.heard(keys[2]), [Message::Unchoke]);
-}
-
-#[test]
-fn a_flapping_peer_does_not_make_us_flap() {
-    let mut script = Script::seeder();
-    let key = script.accept(1);
-    script.heard(key);
-    let flaps: Vec<Message> = (0..1_000)
-        .flat_map(|_| [Message::Interested, Message::NotInterested])
-        .collect();
-    assert_eq!(script.say(key, flaps), [Message::Unchoke]);
-}
-
-#[test]
-fn a_cancelled_request_is_not_answered() {
-    let mut script = Script::seeder();
-    let key = script.accept(1);
-    script.say(key, vec![Message::Interested]);
-    let heard = script.say(
-        key,
-        vec![Message::Request(block(0, 0)), Message::Cancel(block(0, 0))],
-    );
-    assert_eq!(heard, [Message::Reject(block(0, 0))]);
-    let data = vec![9; 16_384].into();
-    let reply = Reply::Block {
-        peer: key,
-        block: block(0, 0),
-        data,
-    };
-    script.torrent.handle_disk(script.now, reply);
-    assert!(script.heard(key).is_empty());
-}
-
-#[test]
-fn a_flood_of_requests_is_bounded() {
-    let mut script = Script::seeder();
-    let key = script.accept(1);
-    script.say(key, vec![Message::Interested]);
-    let flood = (0..100_000u32).map(|n| {
-        Message::Request(Block {
-            piece: n % PIECES,
-            begin: n / PIECES % 16_000,
-            length: 100,
-        })
-    });
-    script
-        .torrent
-        .handle_messages(script.now, key, flood.collect());
-    let reads = script.jobs().len();
-    assert!(reads <= 512, "{reads}");
 }
 
 #[test]
@@ -473,39 +352,6 @@ fn private_torrents_take_no_strangers() {
 }
 
 #[test]
-fn a_slow_reader_is_closed() {
-    let mut script = Script::seeder();
-    let key = script.accept(1);
-    script.say(key, vec![Message::Interested]);
-    script
-        .torrent
-        .handle_messages(script.now, key, vec![Message::Request(block(0, 0))]);
-    script.jobs();
-    let data = vec![9; 16_384].into();
-    script.torrent.handle_disk(
-        script.now,
-        Reply::Block {
-            peer: key,
-            block: block(0, 0),
-            data,
-        },
-    );
-    script.heard(key);
-    script.now += Duration::from_secs(121);
-    script.torrent.handle_timeout(script.now);
-    let closed = std::iter::from_fn(|| script.torrent.poll_action()).any(|a| {
-        matches!(
-            a,
-            Action::Close {
-                reason: CloseReason::SlowReader,
-                ..
-            }
-        )
-    });
-    assert!(closed);
-}
-
-#[test]
 fn the_endgame_cancels_the_slower_copy() {
     let mut script = Script::with(settings(0), |piece| piece != 0);
     let (first, second) = (script.accept(1), script.accept(2));
@@ -539,7 +385,7 @@ fn any_message() -> impl Strategy<Value = Message> {
         block.clone().prop_map(Message::Cancel),
         block.clone().prop_map(Message::Reject),
         block.prop_map(piece),
-        (0u32..PIECES, 0u32..2).prop_map(|(p, n)| piece(super::world::block(p, n))),
+        (0u32..PIECES, 0u32..2).prop_map(|(p, n)| piece(super::cast::block(p, n))),
         bytes.clone().prop_map(Message::Bitfield),
         (0u8..4, bytes).prop_map(|(id, payload)| Message::Extended { id, payload }),
         any::<u16>().prop_map(Message::Port),

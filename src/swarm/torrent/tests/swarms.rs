@@ -2,7 +2,8 @@
 
 use std::time::Duration;
 
-use super::world::{Lie, Mind, World, address, settings};
+use super::cast::{Lie, Mind, address, settings};
+use super::world::World;
 use crate::swarm::{CloseReason, Event, Mode, PeerSource, Phase};
 
 const MINUTE: Duration = Duration::from_secs(60);

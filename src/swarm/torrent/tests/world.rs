@@ -2,88 +2,20 @@
 //! in memory, and a few hostile minds that speak the protocol by script.
 
 use std::collections::BTreeMap;
-use std::net::{IpAddr, Ipv4Addr};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use bencode::{AddressPolicy, Cidr, Endpoint};
+use bencode::Endpoint;
 use bytes::Bytes;
 use sha1::{Digest, Sha1};
 
+use super::cast::{DELAY, Mind, address, content, info_of, lie_about, settings, size, start};
 use crate::metainfo::{Info, InfoHash};
 use crate::swarm::disk::{Digests, DiskError, Job, Reply};
 use crate::swarm::{
     Action, Bitfield, ClosedBy, DialError, Event, PeerKey, PeerSource, Settings, Torrent,
 };
-use crate::wire::{
-    Block, ExtensionHandshake, Handshake, Message, MetadataMessage, PeerId, Reserved, UT_METADATA,
-};
-
-/// One way.
-pub(super) const DELAY: Duration = Duration::from_millis(20);
-
-/// A torrent's data, made from its seed.
-pub(super) fn content(length: usize) -> Bytes {
-    (0..length)
-        .map(|n| (n * 31 % 251) as u8 ^ (n >> 14) as u8)
-        .collect::<Vec<u8>>()
-        .into()
-}
-
-pub(super) fn info_of(data: &[u8], piece_length: u32, private: &str) -> Arc<Info> {
-    let hashes: Vec<u8> = data
-        .chunks(piece_length as usize)
-        .flat_map(Sha1::digest)
-        .collect();
-    let mut raw = format!(
-        "d6:lengthi{}e4:name1:x12:piece lengthi{piece_length}e6:pieces{}:",
-        data.len(),
-        hashes.len()
-    )
-    .into_bytes();
-    raw.extend_from_slice(&hashes);
-    raw.extend_from_slice(private.as_bytes());
-    raw.push(b'e');
-    Arc::new(Info::from_bytes(raw.into()).unwrap())
-}
-
-pub(super) fn address(host: usize) -> Endpoint {
-    let ip = Ipv4Addr::from_bits(0xc612_0000 + host as u32 + 1);
-    Endpoint::new(IpAddr::V4(ip), 6_881)
-}
-
-pub(super) fn policy() -> AddressPolicy {
-    AddressPolicy::new(vec!["198.18.0.0/15".parse::<Cidr>().unwrap()])
-}
-
-pub(super) fn settings(host: usize) -> Settings {
-    let mut id = [0; 20];
-    id[0] = host as u8 + 1;
-    Settings {
-        our_id: PeerId(id),
-        listen_port: Some(6_881),
-        policy: policy(),
-        ..Settings::default()
-    }
-}
-
-/// How a host behaves.
-pub(super) enum Mind {
-    /// As it should; of the blocks it reads for others the first `corrupt` of every hundred are
-    /// wrong.
-    Machine { torrent: Box<Torrent>, corrupt: u32 },
-    /// Offers metadata of this size and answers requests so.
-    MetadataLiar(u32, Lie),
-    /// Says that it has everything and sends nothing.
-    Hoarder,
-}
-
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub(super) enum Lie {
-    Garbage,
-    WrongSize,
-    Silence,
-}
+use crate::wire::{ExtensionHandshake, Handshake, Message, PeerId, Reserved};
 
 pub(super) struct Host {
     pub(super) mind: Mind,
@@ -152,11 +84,6 @@ pub(super) struct World {
     links: BTreeMap<(usize, PeerKey), (usize, PeerKey)>,
     queue: BTreeMap<(Instant, u64), Arrival>,
     sequence: u64,
-}
-
-#[expect(clippy::disallowed_methods, reason = "virtual time starts somewhere")]
-fn start() -> Instant {
-    Instant::now()
 }
 
 impl World {
@@ -569,53 +496,5 @@ impl World {
                 Reply::Block { peer, block, data }
             }
         }
-    }
-}
-
-fn size(message: &Message) -> u64 {
-    match message {
-        Message::Piece { data, .. } => data.len() as u64 + 13,
-        Message::Extended { payload, .. } => payload.len() as u64 + 6,
-        Message::Bitfield(bits) => bits.len() as u64 + 5,
-        _ => 17,
-    }
-}
-
-fn lie_about(size: u32, lie: Lie, batch: &[Message]) -> Vec<Message> {
-    let mut answers = Vec::new();
-    for message in batch {
-        let Message::Extended { id: 9, payload } = message else {
-            continue;
-        };
-        let Some(MetadataMessage::Request { piece }) = MetadataMessage::parse(payload) else {
-            continue;
-        };
-        let length = size.saturating_sub(piece * 16_384).min(16_384) as usize;
-        let (total_size, length) = match lie {
-            Lie::Silence => continue,
-            Lie::Garbage => (size, length),
-            Lie::WrongSize => (size + 1, length),
-        };
-        let data = vec![7; length].into();
-        let payload = MetadataMessage::Data {
-            piece,
-            total_size,
-            data,
-        }
-        .encode();
-        answers.push(Message::Extended {
-            id: UT_METADATA,
-            payload,
-        });
-    }
-    answers
-}
-
-/// The request for a whole block.
-pub(super) fn block(piece: u32, n: u32) -> Block {
-    Block {
-        piece,
-        begin: n * 16_384,
-        length: 16_384,
     }
 }
