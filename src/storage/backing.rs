@@ -59,6 +59,10 @@ pub(crate) trait Storage: Send {
     /// It cannot be opened.
     fn handle(&mut self, file: usize) -> io::Result<Option<Arc<File>>>;
 
+    /// What another thread can sync with `syncfs` instead of these files one by one; `None` if they
+    /// are not all on one file system.
+    fn file_system(&mut self, files: &[usize]) -> Option<Arc<File>>;
+
     /// Gives a file whose content is right and durable its final length and name. The name is
     /// durable after [`Storage::sync_names`].
     ///

@@ -49,6 +49,11 @@ impl Folder {
         Ok(Folder(rustix::fs::open(path, flags, Mode::empty())?))
     }
 
+    /// The folder itself, for `fstat` and `syncfs`.
+    pub(crate) fn handle(&self) -> io::Result<File> {
+        Ok(File::from(self.0.try_clone()?))
+    }
+
     /// A regular file. Anything else (folder, link, device, pipe) is an error and is not waited for.
     pub(crate) fn file(&self, path: &[String], access: Access) -> io::Result<File> {
         let (flags, parents) = match access {

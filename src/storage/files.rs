@@ -187,6 +187,16 @@ impl Storage for Files {
         self.opened(file, Access::Read).map(Some)
     }
 
+    fn file_system(&mut self, files: &[usize]) -> Option<Arc<File>> {
+        let folder = self.folder.handle().ok()?;
+        let device = rustix::fs::fstat(&folder).ok()?.st_dev;
+        let same = |file: &usize| {
+            self.fingerprint(*file)
+                .is_some_and(|now| now.device == device)
+        };
+        files.iter().all(same).then(|| Arc::new(folder))
+    }
+
     fn finish(&mut self, index: usize) -> io::Result<()> {
         let Entry { path, length, .. } = self.entry(index)?.clone();
         if length == 0 && self.place(index) == Place::Missing {

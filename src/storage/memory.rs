@@ -130,6 +130,10 @@ impl Storage for Memory {
         Ok(None)
     }
 
+    fn file_system(&mut self, _: &[usize]) -> Option<Arc<File>> {
+        None
+    }
+
     fn finish(&mut self, file: usize) -> io::Result<()> {
         self.state().files.entry(file).or_default().finished = true;
         Ok(())

@@ -13,7 +13,7 @@ use super::disk::{Disk, Standing};
 use super::error::is_full;
 use super::journal::Record;
 use super::notes::ranges;
-use super::sync::{SyncJob, SyncOutcome, describe};
+use super::sync::{SYNC_FILES, SyncJob, SyncOutcome, describe};
 use crate::swarm::disk::DiskError;
 
 impl Disk {
@@ -106,10 +106,20 @@ impl Disk {
             .flat_map(|piece| self.layout.piece_spans(*piece).map(|span| span.file))
             .filter(|file| self.layout.is_data(*file))
             .collect();
-        let (mut files, mut failed) = (Vec::new(), None);
-        for file in touched {
+        let touched: Vec<usize> = touched.into_iter().collect();
+        let (mut files, mut failed, mut whole) = (Vec::new(), None, None);
+        if touched.len() > SYNC_FILES {
+            whole = self.storage.file_system(&touched);
+        }
+        for file in touched.into_iter().filter(|_| whole.is_none()) {
             let path = self.storage.path(file).display().to_string();
             match self.storage.handle(file) {
+                // On several file systems: what is too much to hold is synced right here.
+                Ok(Some(handle)) if files.len() >= SYNC_FILES => {
+                    if let Err(error) = handle.sync_data() {
+                        failed = Some(describe("sync", &path, &error));
+                    }
+                }
                 Ok(Some(handle)) => files.push((handle, path)),
                 Ok(None) => {}
                 Err(error) => failed = Some(describe("open", &path, &error)),
@@ -119,6 +129,7 @@ impl Disk {
         SyncJob {
             pieces,
             files,
+            whole,
             failed,
         }
     }

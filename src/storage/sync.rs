@@ -14,6 +14,10 @@ pub(crate) const SYNC_AFTER: Duration = Duration::from_secs(5);
 /// With this many unsynced bytes nothing waits any longer.
 pub(crate) const SYNC_BYTES: u64 = 64 << 20;
 
+/// Files that one commit holds open at most. 64 MiB can be thousands of small files, more than a
+/// process may have open (often 1,024); beyond this the whole file system is synced.
+pub(crate) const SYNC_FILES: usize = 64;
+
 /// Pieces that are written and not durable.
 #[derive(Debug, Default)]
 pub(crate) struct Unsynced {
@@ -54,6 +58,8 @@ pub struct SyncJob {
     pub(crate) pieces: Vec<u32>,
     /// With their names for people.
     pub(crate) files: Vec<(Arc<File>, String)>,
+    /// Instead of too many files: the folder on whose file system they all lie.
+    pub(crate) whole: Option<Arc<File>>,
     /// Why some file could not even be opened.
     pub(crate) failed: Option<String>,
 }
@@ -73,6 +79,11 @@ impl SyncJob {
             if let Err(error) = file.sync_data() {
                 failed.get_or_insert_with(|| describe("sync", path, &error));
             }
+        }
+        if let Some(folder) = &self.whole
+            && let Err(error) = rustix::fs::syncfs(&**folder)
+        {
+            failed.get_or_insert_with(|| describe("sync", "the file system", &error.into()));
         }
         SyncOutcome {
             pieces: self.pieces,

@@ -1,5 +1,7 @@
 //! Real folders: what ends up in them, and what is refused.
 
+use std::time::Duration;
+
 use super::*;
 
 #[test]
@@ -199,4 +201,23 @@ fn more_files_than_may_be_open_and_paths_longer_than_the_kernel_takes() {
             .is_full()
     );
     assert!(folder.path().join("out/top/149").exists());
+}
+
+#[test]
+fn a_commit_of_thousands_of_files_holds_few_of_them_open() {
+    let names: Vec<String> = (0..2_000).map(|n| format!("top/{n}")).collect();
+    let files: Vec<_> = names
+        .iter()
+        .map(|name| (name.as_str(), 10, Content::Data))
+        .collect();
+    let folder = tempfile::tempdir().unwrap();
+    let sample = sample(1_000, &files);
+    let now = start();
+    let mut disk = sample.open(folder.path(), OpenMode::Resume).unwrap().disk;
+    sample.store_all(&mut disk, now);
+    let job = disk.begin_sync(now + Duration::from_secs(60)).unwrap();
+    assert!(job.files.is_empty() && job.whole.is_some());
+    disk.finish_sync(now, job.run());
+    assert!(disk.flush(now).is_ok());
+    sample.assert_complete(&folder.path().join("out"));
 }
