@@ -10,6 +10,7 @@
 use std::collections::BTreeSet;
 use std::io;
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Instant;
 
 use bytes::Bytes;
@@ -47,7 +48,7 @@ pub(crate) struct Watched {
 
 /// One torrent's storage.
 pub struct Disk {
-    pub(super) layout: Layout,
+    pub(super) layout: Arc<Layout>,
     pub(super) storage: Box<dyn Storage>,
     pub(super) notes: Notes,
     /// Right and durable, as far as we know.
@@ -113,9 +114,8 @@ impl Disk {
                 continue;
             }
             self.look(span.file);
-            self.storage
-                .write(span.file, span.offset, &mut slices)
-                .map_err(|error| self.failure("write", span.file, &error))?;
+            let written = self.storage.write(span.file, span.offset, &mut slices);
+            // Also after a failure, which may have written a part: that was us, nobody else.
             let seen = self.storage.fingerprint(span.file);
             if let Some(watched) = self.files.get_mut(span.file) {
                 watched.seen = seen;
@@ -123,6 +123,7 @@ impl Disk {
                     watched.standing = Standing::Open;
                 }
             }
+            written.map_err(|error| self.failure("write", span.file, &error))?;
         }
         self.verified.set(piece);
         self.doubtful.remove(&piece);

@@ -213,10 +213,11 @@ impl Disk {
             .files
             .get(file)
             .map_or(Standing::Open, |watched| watched.standing);
-        if matches!(standing, Standing::Settled | Standing::Changed) {
+        let named = self.storage.place(file) == Place::Final;
+        if standing == Standing::Settled || standing == Standing::Changed && named {
             return Ok(false);
         }
-        if standing == Standing::Disturbed {
+        if matches!(standing, Standing::Disturbed | Standing::Changed) {
             for piece in pieces {
                 if !self.verified.has(piece) {
                     self.verify(piece)?;
@@ -229,7 +230,7 @@ impl Disk {
         let length = self.layout.files.get(file).map_or(0, |entry| entry.length);
         let size = self.storage.fingerprint(file).map(|print| print.size);
         // What has its name already may lie on a read-only device: not even opened for writing.
-        if self.storage.place(file) != Place::Final || size != Some(length) {
+        if !named || size != Some(length) {
             self.storage
                 .finish(file)
                 .map_err(|error| self.failure("name", file, &error))?;

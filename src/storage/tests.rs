@@ -3,9 +3,11 @@
 mod faults;
 mod files;
 mod journals;
+mod real;
 mod restarts;
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Instant;
 
 use bytes::Bytes;
@@ -132,7 +134,7 @@ impl Sample {
         let findings = check::examine(&self.layout, &mut storage, &recorded, mode, &mut |_| ());
         (
             Disk::ready(
-                self.layout.clone(),
+                Arc::new(self.layout.clone()),
                 Box::new(storage),
                 findings,
                 PathBuf::new(),
