@@ -10,6 +10,7 @@
 use std::collections::BTreeSet;
 use std::io;
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Instant;
 
 use bytes::Bytes;
@@ -47,7 +48,7 @@ pub(crate) struct Watched {
 
 /// One torrent's storage.
 pub struct Disk {
-    pub(super) layout: Layout,
+    pub(super) layout: Arc<Layout>,
     pub(super) storage: Box<dyn Storage>,
     pub(super) notes: Notes,
     /// Right and durable, as far as we know.
@@ -60,6 +61,8 @@ pub struct Disk {
     pub(super) syncing: Vec<u32>,
     /// Written, but a sync failed: nobody knows what of them is on the device.
     pub(super) doubtful: BTreeSet<u32>,
+    /// Turned out damaged or missing, and not stored again yet.
+    pub(super) lost: BTreeSet<u32>,
     pub(super) buffer: Vec<u8>,
     /// The top-level file or folder.
     pub(super) top: PathBuf,
@@ -111,9 +114,8 @@ impl Disk {
                 continue;
             }
             self.look(span.file);
-            self.storage
-                .write(span.file, span.offset, &mut slices)
-                .map_err(|error| self.failure("write", span.file, &error))?;
+            let written = self.storage.write(span.file, span.offset, &mut slices);
+            // Also after a failure, which may have written a part: that was us, nobody else.
             let seen = self.storage.fingerprint(span.file);
             if let Some(watched) = self.files.get_mut(span.file) {
                 watched.seen = seen;
@@ -121,9 +123,11 @@ impl Disk {
                     watched.standing = Standing::Open;
                 }
             }
+            written.map_err(|error| self.failure("write", span.file, &error))?;
         }
         self.verified.set(piece);
         self.doubtful.remove(&piece);
+        self.lost.remove(&piece);
         Ok(())
     }
 

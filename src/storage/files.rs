@@ -15,7 +15,7 @@ use rustix::fs::SeekFrom;
 
 use super::backing::{Fingerprint, Place, Storage};
 use super::beneath::{Access, Folder};
-use super::layout::Layout;
+use super::layout::{Entry, Layout};
 
 /// Files open at once. A third of the smallest common limit (256) with room for sockets.
 const OPEN_FILES: NonZeroUsize = NonZeroUsize::new(64).expect("64 is not 0");
@@ -28,39 +28,27 @@ struct Open {
     access: Access,
 }
 
-struct Names {
-    path: Vec<String>,
-    unfinished: Vec<String>,
-    length: u64,
-    place: Place,
-}
-
 /// Files on disk.
 pub(crate) struct Files {
     root: PathBuf,
     folder: Folder,
-    names: Vec<Names>,
+    layout: Arc<Layout>,
+    places: Vec<Place>,
     open: LruCache<usize, Open>,
 }
 
 impl Files {
-    /// Below `root`, which must exist. Looks which files are there; opens none.
-    pub(crate) fn new(root: PathBuf, layout: &Layout) -> io::Result<Files> {
-        let folder = Folder::open(&root)?;
+    /// Below `root`, which must exist. Looks which files are there; keeps none open.
+    pub(crate) fn new(root: PathBuf, layout: Arc<Layout>) -> io::Result<Files> {
         let mut files = Files {
+            folder: Folder::open(&root)?,
             root,
-            folder,
-            names: Vec::new(),
+            places: vec![Place::Missing; layout.files.len()],
+            layout,
             open: LruCache::new(OPEN_FILES),
         };
-        for (index, entry) in layout.files.iter().enumerate() {
-            files.names.push(Names {
-                path: entry.path.clone(),
-                unfinished: entry.unfinished.clone(),
-                length: entry.length,
-                place: Place::Missing,
-            });
-            if layout.is_data(index) {
+        for index in 0..files.places.len() {
+            if files.layout.is_data(index) {
                 files.find(index)?;
             }
         }
@@ -69,23 +57,40 @@ impl Files {
 
     /// Looks under both names. The final one wins: nothing is ever renamed over it.
     fn find(&mut self, index: usize) -> io::Result<()> {
-        let names = self.names.get_mut(index).ok_or(io::ErrorKind::NotFound)?;
-        let both = [
-            (&names.path, Place::Final),
-            (&names.unfinished, Place::Unfinished),
-        ];
-        for (path, place) in both {
-            match self.folder.file(path, Access::Read) {
+        for place in [Place::Final, Place::Unfinished] {
+            match self.folder.file(&self.name(index, place)?, Access::Read) {
                 Ok(_) => {
-                    names.place = place;
+                    self.set_place(index, place);
                     return Ok(());
                 }
                 Err(error) if error.kind() == io::ErrorKind::NotFound => {}
                 Err(error) => return Err(error),
             }
         }
-        names.place = Place::Missing;
+        self.set_place(index, Place::Missing);
         Ok(())
+    }
+
+    fn entry(&self, index: usize) -> io::Result<&Entry> {
+        self.layout
+            .files
+            .get(index)
+            .ok_or_else(|| io::ErrorKind::NotFound.into())
+    }
+
+    fn name(&self, index: usize, place: Place) -> io::Result<Vec<String>> {
+        let entry = self.entry(index)?;
+        Ok(if place == Place::Final {
+            entry.path.clone()
+        } else {
+            entry.unfinished()
+        })
+    }
+
+    fn set_place(&mut self, index: usize, place: Place) {
+        if let Some(entry) = self.places.get_mut(index) {
+            *entry = place;
+        }
     }
 
     fn opened(&mut self, index: usize, access: Access) -> io::Result<Arc<File>> {
@@ -94,26 +99,22 @@ impl Files {
         {
             return Ok(Arc::clone(&open.file));
         }
-        let names = self.names.get_mut(index).ok_or(io::ErrorKind::NotFound)?;
-        let (path, place, access) = match (names.place, access) {
-            (Place::Missing, Access::Read) => return Err(io::ErrorKind::NotFound.into()),
-            (Place::Missing | Place::Unfinished, Access::Create) => {
-                (&names.unfinished, Place::Unfinished, Access::Create)
-            }
-            (Place::Final, Access::Create) => (&names.path, Place::Final, Access::Create),
-            (Place::Final, other) => (&names.path, Place::Final, other),
-            (_, other) => (&names.unfinished, Place::Unfinished, other),
+        let place = match self.place(index) {
+            Place::Missing if access == Access::Create => Place::Unfinished,
+            Place::Missing => return Err(io::ErrorKind::NotFound.into()),
+            place => place,
         };
-        let file = match self.folder.file(path, access) {
+        let path = self.name(index, place)?;
+        let file = match self.folder.file(&path, access) {
             Ok(file) => Arc::new(file),
             Err(error) => {
                 if error.kind() == io::ErrorKind::NotFound {
-                    names.place = Place::Missing;
+                    self.set_place(index, Place::Missing);
                 }
                 return Err(error);
             }
         };
-        names.place = place;
+        self.set_place(index, place);
         self.open.put(
             index,
             Open {
@@ -179,9 +180,7 @@ impl Storage for Files {
     }
 
     fn place(&self, file: usize) -> Place {
-        self.names
-            .get(file)
-            .map_or(Place::Missing, |names| names.place)
+        self.places.get(file).copied().unwrap_or(Place::Missing)
     }
 
     fn handle(&mut self, file: usize) -> io::Result<Option<Arc<File>>> {
@@ -189,12 +188,11 @@ impl Storage for Files {
     }
 
     fn finish(&mut self, index: usize) -> io::Result<()> {
-        let length = self.names.get(index).map_or(0, |names| names.length);
+        let Entry { path, length, .. } = self.entry(index)?.clone();
         if length == 0 && self.place(index) == Place::Missing {
             // Straight to its name: there is nothing in it that could be wrong.
-            let names = self.names.get_mut(index).ok_or(io::ErrorKind::NotFound)?;
-            self.folder.file(&names.path, Access::Create)?.sync_all()?;
-            names.place = Place::Final;
+            self.folder.file(&path, Access::Create)?.sync_all()?;
+            self.set_place(index, Place::Final);
             return Ok(());
         }
         let file = self.opened(index, Access::Write)?;
@@ -202,19 +200,21 @@ impl Storage for Files {
             file.set_len(length)?;
             file.sync_all()?;
         }
-        let names = self.names.get_mut(index).ok_or(io::ErrorKind::NotFound)?;
-        if names.place == Place::Unfinished {
-            self.folder.rename(&names.unfinished, &names.path)?;
-            names.place = Place::Final;
+        if self.place(index) == Place::Unfinished {
+            self.folder
+                .rename(&self.name(index, Place::Unfinished)?, &path)?;
+            self.set_place(index, Place::Final);
         }
         Ok(())
     }
 
     fn sync_names(&mut self, files: &[usize]) -> io::Result<()> {
         // Thousands of small files lie in a few folders: each is synced once.
-        let names = files.iter().filter_map(|file| self.names.get(*file));
-        let folders: BTreeSet<&[String]> = names
-            .flat_map(|names| (0..names.path.len()).filter_map(|depth| names.path.get(..depth)))
+        let paths = files
+            .iter()
+            .filter_map(|file| self.entry(*file).ok().map(|entry| &entry.path));
+        let folders: BTreeSet<&[String]> = paths
+            .flat_map(|path| (0..path.len()).filter_map(|depth| path.get(..depth)))
             .collect();
         folders
             .into_iter()
@@ -233,13 +233,7 @@ impl Storage for Files {
     }
 
     fn path(&self, file: usize) -> PathBuf {
-        let Some(names) = self.names.get(file) else {
-            return self.root.clone();
-        };
-        let path = match names.place {
-            Place::Final => &names.path,
-            Place::Missing | Place::Unfinished => &names.unfinished,
-        };
+        let path = self.name(file, self.place(file)).unwrap_or_default();
         path.iter()
             .fold(self.root.clone(), |path, component| path.join(component))
     }

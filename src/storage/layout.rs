@@ -4,6 +4,7 @@
 //! Invariant: no two files, finished or not, have the same path. Knows nothing of what is on disk.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
 use crate::metainfo::Info;
 use crate::swarm::disk::Digest;
@@ -26,14 +27,34 @@ pub(crate) enum Content {
 pub(crate) struct Entry {
     /// Components below the output folder.
     pub(crate) path: Vec<String>,
-    /// The same while unfinished.
-    pub(crate) unfinished: Vec<String>,
+    /// How often [`UNFINISHED`] stands behind the name while unfinished; more than once only if
+    /// the torrent itself contains such a name.
+    endings: usize,
     /// Where it begins in the torrent's byte stream.
     pub(crate) offset: u64,
     /// Bytes.
     pub(crate) length: u64,
     /// Whether it exists on disk.
     pub(crate) content: Content,
+}
+
+impl Entry {
+    /// Components while unfinished.
+    pub(crate) fn unfinished(&self) -> Vec<String> {
+        let mut path = self.path.clone();
+        if let Some(last) = path.last_mut() {
+            last.push_str(&UNFINISHED.repeat(self.endings));
+        }
+        path
+    }
+}
+
+/// Where the pieces' hashes are: 2,097,152 of them are 40 MiB, not to be kept twice.
+#[derive(Clone, Debug)]
+enum Hashes {
+    Info(Arc<Info>),
+    #[cfg(test)]
+    Listed(Vec<Digest>),
 }
 
 /// One torrent: its files and how they are cut into pieces.
@@ -45,12 +66,12 @@ pub(crate) struct Layout {
     pub(crate) geometry: Geometry,
     /// In the order of the byte stream.
     pub(crate) files: Vec<Entry>,
-    hashes: Vec<Digest>,
+    hashes: Hashes,
 }
 
 impl Layout {
     /// As the `info` dictionary says.
-    pub(crate) fn of(info: &Info) -> Layout {
+    pub(crate) fn of(info: Arc<Info>) -> Layout {
         let files = info.files().iter().map(|file| {
             let content = if file.is_data() {
                 Content::Data
@@ -59,52 +80,40 @@ impl Layout {
             };
             (file.path.components().to_vec(), file.length, content)
         });
-        let hashes = (0..info.piece_count()).map_while(|piece| info.piece_hash(piece));
-        let (files, hashes) = (files.collect(), hashes.collect());
-        Layout::new(info.name().to_owned(), info.piece_length(), files, hashes)
+        let (files, length) = entries(files.collect());
+        Layout {
+            name: info.name().to_owned(),
+            geometry: Geometry::new(info.piece_length(), length),
+            files,
+            hashes: Hashes::Info(info),
+        }
     }
 
-    /// Of files in order: path components, bytes, kind. `hashes` has one entry a piece; a piece
-    /// without one is never right.
+    /// Of files in order: path components, bytes, kind. `hashes` has one entry a piece.
+    #[cfg(test)]
     pub(crate) fn new(
         name: String,
         piece_length: u32,
         files: Vec<(Vec<String>, u64, Content)>,
         hashes: Vec<Digest>,
     ) -> Layout {
-        let mut taken: BTreeSet<Vec<String>> =
-            files.iter().map(|(path, _, _)| path.clone()).collect();
-        let mut offset = 0u64;
-        let mut entries = Vec::with_capacity(files.len());
-        for (path, length, content) in files {
-            let mut unfinished = path.clone();
-            // A torrent may itself contain `x` and `x.part`.
-            while let Some(last) = unfinished.last_mut() {
-                last.push_str(UNFINISHED);
-                if taken.insert(unfinished.clone()) {
-                    break;
-                }
-            }
-            entries.push(Entry {
-                path,
-                unfinished,
-                offset,
-                length,
-                content,
-            });
-            offset = offset.saturating_add(length);
-        }
+        let (files, length) = entries(files);
+        let geometry = Geometry::new(piece_length, length);
         Layout {
             name,
-            geometry: Geometry::new(piece_length, offset),
-            files: entries,
-            hashes,
+            geometry,
+            files,
+            hashes: Hashes::Listed(hashes),
         }
     }
 
     /// The SHA-1 a piece must have.
     pub(crate) fn hash(&self, piece: u32) -> Option<Digest> {
-        self.hashes.get(usize::try_from(piece).ok()?).copied()
+        match &self.hashes {
+            Hashes::Info(info) => info.piece_hash(piece),
+            #[cfg(test)]
+            Hashes::Listed(hashes) => hashes.get(usize::try_from(piece).ok()?).copied(),
+        }
     }
 
     /// Where `length` bytes at `begin` of a piece lie, in order; padding included. Looks the first
@@ -163,4 +172,27 @@ impl Layout {
             .get(file)
             .is_some_and(|entry| entry.content == Content::Data)
     }
+}
+
+/// Files one behind the other, and the bytes of all.
+fn entries(files: Vec<(Vec<String>, u64, Content)>) -> (Vec<Entry>, u64) {
+    let mut taken: BTreeSet<Vec<String>> = files.iter().map(|(path, _, _)| path.clone()).collect();
+    let mut offset = 0u64;
+    let mut entries = Vec::with_capacity(files.len());
+    for (path, length, content) in files {
+        let mut entry = Entry {
+            path,
+            endings: 1,
+            offset,
+            length,
+            content,
+        };
+        // A torrent may itself contain `x` and `x.part`.
+        while !taken.insert(entry.unfinished()) {
+            entry.endings += 1;
+        }
+        entries.push(entry);
+        offset = offset.saturating_add(length);
+    }
+    (entries, offset)
 }

@@ -3,6 +3,7 @@
 //! Invariant: a file that is something else is not written to unless the user insists. Knows no
 //! peers.
 
+use std::collections::BTreeSet;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -61,7 +62,7 @@ impl Disk {
         mode: OpenMode,
         progress: &mut dyn FnMut(CheckProgress),
     ) -> Result<Opened, OpenError> {
-        let layout = Layout::of(&info);
+        let layout = Layout::of(Arc::clone(&info));
         Disk::open_layout(
             layout,
             (info.info_hash(), info.raw()),
@@ -79,13 +80,15 @@ impl Disk {
         mode: OpenMode,
         progress: &mut dyn FnMut(CheckProgress),
     ) -> Result<Opened, OpenError> {
+        let layout = Arc::new(layout);
         let Location { output, state } = location;
         std::fs::create_dir_all(&output).map_err(refused(&output, "create"))?;
         let kept = match &state {
             Some(state) => Some(keep(state, &output, hash)?),
             None => None,
         };
-        let mut files = Files::new(output.clone(), &layout).map_err(refused(&output, "open"))?;
+        let mut files =
+            Files::new(output.clone(), Arc::clone(&layout)).map_err(refused(&output, "open"))?;
         let records = kept.as_ref().map_or(&[][..], |kept| &kept.records);
         let recorded = Recorded::new(&layout, records);
         let findings = check::examine(&layout, &mut files, &recorded, mode, progress);
@@ -112,7 +115,7 @@ impl Disk {
 
     /// A machine over what was found; without notes.
     pub(super) fn ready(
-        layout: Layout,
+        layout: Arc<Layout>,
         storage: Box<dyn Storage>,
         findings: Findings,
         top: PathBuf,
@@ -130,7 +133,8 @@ impl Disk {
             files: findings.seen.into_iter().map(watched).collect(),
             unsynced: Unsynced::default(),
             syncing: Vec::new(),
-            doubtful: std::collections::BTreeSet::new(),
+            doubtful: BTreeSet::new(),
+            lost: BTreeSet::new(),
             buffer: vec![0; BUFFER],
             top,
         }
@@ -296,12 +300,13 @@ pub fn free_space(path: &Path) -> io::Result<u64> {
 /// # Errors
 /// The folder cannot be opened, or a link or folder lies where a file should.
 pub fn verify(
-    info: &Info,
+    info: Arc<Info>,
     root: &Path,
     progress: &mut dyn FnMut(CheckProgress),
 ) -> Result<Vec<u32>, OpenError> {
-    let layout = Layout::of(info);
-    let mut files = Files::new(root.to_owned(), &layout).map_err(refused(root, "open"))?;
+    let layout = Arc::new(Layout::of(info));
+    let mut files =
+        Files::new(root.to_owned(), Arc::clone(&layout)).map_err(refused(root, "open"))?;
     let recorded = Recorded::new(&layout, &[]);
     let found = check::examine(&layout, &mut files, &recorded, OpenMode::Check, progress);
     Ok((0..layout.geometry.piece_count())

@@ -64,19 +64,27 @@ impl Disk {
     ///
     /// # Errors
     /// Something could not be made durable or named; what is complete stays under its unfinished
-    /// name.
+    /// name. [`DiskError::Damaged`]: a piece that was stored is no longer there.
     pub fn flush(&mut self, now: Instant) -> Result<Vec<PathBuf>, DiskError> {
+        self.commit(now)?;
+        if self.lost.is_empty() {
+            Ok(vec![self.top.clone()])
+        } else {
+            Err(DiskError::Damaged)
+        }
+    }
+
+    fn commit(&mut self, now: Instant) -> Result<(), DiskError> {
         let job = self.sync_job();
         let outcome = job.run();
         self.finish_sync(now, outcome);
         self.resolve_doubts(now)?;
-        self.settle(0..self.layout.files.len())?;
-        Ok(vec![self.top.clone()])
+        self.settle(0..self.layout.files.len())
     }
 
     /// [`Disk::flush`], then the mark that makes the next start believe what is recorded.
     pub fn close(&mut self, now: Instant) {
-        if let Err(error) = self.flush(now) {
+        if let Err(error) = self.commit(now) {
             tracing::warn!(?error, "not everything could be made durable");
             return;
         }
@@ -205,10 +213,11 @@ impl Disk {
             .files
             .get(file)
             .map_or(Standing::Open, |watched| watched.standing);
-        if matches!(standing, Standing::Settled | Standing::Changed) {
+        let named = self.storage.place(file) == Place::Final;
+        if standing == Standing::Settled || standing == Standing::Changed && named {
             return Ok(false);
         }
-        if standing == Standing::Disturbed {
+        if matches!(standing, Standing::Disturbed | Standing::Changed) {
             for piece in pieces {
                 if !self.verified.has(piece) {
                     self.verify(piece)?;
@@ -221,7 +230,7 @@ impl Disk {
         let length = self.layout.files.get(file).map_or(0, |entry| entry.length);
         let size = self.storage.fingerprint(file).map(|print| print.size);
         // What has its name already may lie on a read-only device: not even opened for writing.
-        if self.storage.place(file) != Place::Final || size != Some(length) {
+        if !named || size != Some(length) {
             self.storage
                 .finish(file)
                 .map_err(|error| self.failure("name", file, &error))?;
@@ -267,6 +276,7 @@ impl Disk {
     /// A piece is not what it was.
     pub(super) fn lose(&mut self, piece: u32) -> DiskError {
         self.verified.clear(piece);
+        self.lost.insert(piece);
         if self.durable.clear(piece) {
             self.notes.record([Record::Lost(piece)]);
         }

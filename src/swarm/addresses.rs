@@ -200,7 +200,7 @@ impl AddressBook {
             let unproven = known.standing == Standing::Unknown;
             let rank = (unproven, known.failures, 8 - known.sources.count_ones());
             if due && !useless && !paced && best.is_none_or(|(least, _)| rank < least) {
-                if self.is_busy(endpoint.ip) {
+                if self.is_busy(endpoint.ip) || self.is_banned(*endpoint) {
                     continue;
                 }
                 best = Some((rank, *endpoint));
@@ -229,15 +229,9 @@ impl AddressBook {
     /// Whether a connection from this address is welcome: not banned, in an allowed range, and
     /// outside ranges that the user opened the only one of its IP.
     pub fn welcomes(&self, from: Endpoint) -> Welcome {
-        let banned = |(_, known): (&Endpoint, &Known)| known.state == State::Banned;
         if !self.policy.admits_ip(from.ip) {
             Welcome::OutOfRange
-        } else if self
-            .known
-            .get(&from)
-            .is_some_and(|known| known.state == State::Banned)
-            || (!self.shares_ip(from.ip) && self.of_ip(from.ip).any(banned))
-        {
+        } else if self.is_banned(from) {
             Welcome::Banned
         } else if !self.shares_ip(from.ip)
             && self
@@ -322,6 +316,17 @@ impl AddressBook {
     /// (loopback, a lab, a private network), where a demo or a test puts a whole swarm.
     fn shares_ip(&self, ip: IpAddr) -> bool {
         !AddressPolicy::default().admits_ip(ip)
+    }
+
+    /// Whether this address proved hostile: on loopback the port counts, elsewhere the whole IP,
+    /// since a caller's port is one of the moment.
+    fn is_banned(&self, endpoint: Endpoint) -> bool {
+        let banned = |known: &Known| known.state == State::Banned;
+        if endpoint.ip.is_loopback() {
+            self.known.get(&endpoint).is_some_and(banned)
+        } else {
+            self.of_ip(endpoint.ip).any(|(_, known)| banned(known))
+        }
     }
 
     fn of_ip(&self, ip: IpAddr) -> impl Iterator<Item = (&Endpoint, &Known)> {

@@ -6,6 +6,8 @@
 //! peer at a time; pieces under way and unstored are bounded in bytes. Knows peers by key only,
 //! neither their speed nor whether they choke us.
 
+mod active;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, Instant};
 
@@ -19,13 +21,12 @@ use super::contract::Order;
 use super::geometry::Geometry;
 use super::rarity::Rarity;
 use crate::wire::Block;
+pub use active::Askers;
+use active::{Active, Slot};
 
 /// Bytes of pieces begun or being stored above which no further piece is begun (the client promises
 /// 48 MiB resident). One piece always may be.
 pub const BUDGET: u64 = 24 << 20;
-
-/// Peers that may be asked for one block in the endgame.
-const ASKERS: usize = 3;
 
 /// A piece under way that nobody touched for this long gives its place up if the budget is spent.
 const STALE: Duration = Duration::from_secs(30);
@@ -41,57 +42,6 @@ pub enum Piece {
     Storing,
     /// Right and written.
     Have,
-}
-
-/// Peers asked for one block, at most three.
-#[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
-pub struct Askers([Option<PeerKey>; ASKERS]);
-
-impl Askers {
-    fn add(&mut self, peer: PeerKey) -> bool {
-        let free = self.0.iter_mut().find(|slot| slot.is_none());
-        free.map(|slot| *slot = Some(peer)).is_some()
-    }
-
-    fn remove(&mut self, peer: PeerKey) {
-        self.0
-            .iter_mut()
-            .filter(|slot| **slot == Some(peer))
-            .for_each(|slot| *slot = None);
-    }
-
-    fn contains(&self, peer: PeerKey) -> bool {
-        self.0.contains(&Some(peer))
-    }
-
-    fn is_empty(&self) -> bool {
-        self.0.iter().all(Option::is_none)
-    }
-
-    /// The peers.
-    pub fn iter(&self) -> impl Iterator<Item = PeerKey> {
-        self.0.into_iter().flatten()
-    }
-}
-
-#[derive(Debug)]
-enum Slot {
-    Free,
-    Asked(Askers),
-    Here(Endpoint, Bytes),
-}
-
-/// A piece under way.
-#[derive(Debug)]
-struct Active {
-    slots: Vec<Slot>,
-    free: usize,
-    here: usize,
-    /// No slot before this one is free.
-    cursor: usize,
-    /// Only this peer may be asked (the piece was wrong before).
-    only: Option<PeerKey>,
-    touched: Instant,
 }
 
 /// What a block turned out to be.

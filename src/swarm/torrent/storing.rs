@@ -201,6 +201,9 @@ impl Torrent {
         content.goal = Goal::Reached;
         self.tally.milestones.done.get_or_insert(now);
         self.out.events.push_back(Event::Complete);
+        // Those who have everything heard no `have` from us: BEP 21 tells them.
+        let keys: Vec<_> = self.peers.keys().copied().collect();
+        keys.into_iter().for_each(|key| self.tell_facts(key));
         if self.parts_with_seeds() {
             let seeds = self.peers.iter().filter(|(_, peer)| peer.is_seed());
             let seeds: Vec<_> = seeds.map(|(key, _)| *key).collect();
