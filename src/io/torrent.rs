@@ -260,15 +260,17 @@ impl Driver {
             let timeout = timeout.into_iter().flatten().min().unwrap_or(status_due);
             tokio::select! {
                 input = inputs.recv() => {
-                    let Some(mut input) = input else { return };
-                    for _ in 0..BATCH {
+                    let mut next = input;
+                    if next.is_none() {
+                        return;
+                    }
+                    let mut handled = 0;
+                    while let Some(input) = next {
                         if let Some(done) = self.handle(&mut desk, input) {
                             return self.stop(desk, done).await;
                         }
-                        match inputs.try_recv() {
-                            Ok(next) => input = next,
-                            Err(_) => break,
-                        }
+                        handled += 1;
+                        next = if handled < BATCH { inputs.try_recv().ok() } else { None };
                     }
                 }
                 event = next_event(&mut desk.search) => self.handle_search(&mut desk, event),

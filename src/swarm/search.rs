@@ -87,6 +87,7 @@ impl SearchClock {
 }
 
 #[cfg(test)]
+#[expect(clippy::disallowed_methods, reason = "virtual time starts somewhere")]
 mod tests {
     use super::*;
 

@@ -2,6 +2,7 @@
 //! script ([`scripts`], [`uploads`]). [`world`] joins machines back to back.
 
 mod cast;
+mod cost;
 mod scripts;
 mod swarms;
 mod uploads;
