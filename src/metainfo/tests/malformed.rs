@@ -3,6 +3,7 @@
 use bencode::{DictWriter, ErrorKind, Writer};
 use bytes::Bytes;
 
+use super::super::TorrentError as E;
 use super::super::{Info, PathError, Torrent, TorrentError};
 
 /// An `info` dictionary of fragments, each key and value already bencoded; sorted as given.
@@ -72,9 +73,15 @@ fn the_undamaged_ones_pass() {
     );
 }
 
+/// Expects each of the dictionaries to be refused for the reason beside it.
+fn refuse(table: &[(&[&str], E)]) {
+    for (parts, expected) in table {
+        assert_eq!(parse(info(parts)).unwrap_err(), *expected, "{parts:?}");
+    }
+}
+
 #[test]
-fn shapes_that_are_refused() {
-    use TorrentError as E;
+fn names_that_are_refused() {
     let table: &[(&[&str], E)] = &[
         (&[LENGTH, PIECE, HASH], E::Missing("name")),
         (&[LENGTH, "4:namei1e", PIECE, HASH], E::WrongType("name")),
@@ -99,6 +106,13 @@ fn shapes_that_are_refused() {
             &[LENGTH, "4:name1:n", "10:name.utf-82:..", PIECE, HASH],
             E::Path(PathError::Climbs),
         ),
+    ];
+    refuse(table);
+}
+
+#[test]
+fn pieces_that_are_refused() {
+    let table: &[(&[&str], E)] = &[
         (&[LENGTH, NAME, HASH], E::Missing("piece length")),
         (
             &[LENGTH, NAME, "12:piece length1:9", HASH],
@@ -144,6 +158,13 @@ fn shapes_that_are_refused() {
                 expected: 2,
             },
         ),
+    ];
+    refuse(table);
+}
+
+#[test]
+fn files_that_are_refused() {
+    let table: &[(&[&str], E)] = &[
         (&[NAME, PIECE, HASH], E::LengthOrFiles),
         (&["5:filesle", LENGTH, NAME, PIECE, HASH], E::LengthOrFiles),
         (&["5:filesi1e", NAME, PIECE, HASH], E::WrongType("files")),
@@ -190,9 +211,7 @@ fn shapes_that_are_refused() {
             E::VersionTwoOnly,
         ),
     ];
-    for (parts, expected) in table {
-        assert_eq!(parse(info(parts)).unwrap_err(), *expected, "{parts:?}");
-    }
+    refuse(table);
 }
 
 #[test]
