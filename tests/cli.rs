@@ -369,3 +369,20 @@ fn trackers_and_private_torrents() {
     );
     assert_eq!(code(&odd), 2, "{odd:?}");
 }
+
+#[test]
+fn names_that_would_arrive_changed_are_refused() {
+    let dir = tempfile::tempdir().unwrap();
+    for name in [
+        "ends with a dot.",
+        "right\u{202e}left",
+        "aux.txt",
+        "back\\slash",
+    ] {
+        std::fs::write(dir.path().join(name), b"x").unwrap();
+        let output = trackless(dir.path(), &["torrent", "create", name, "-o", "x.torrent"]);
+        assert_eq!(code(&output), 3, "{name}: {output:?}");
+        assert!(!err(&output).contains('\u{202e}'));
+    }
+    assert!(!dir.path().join("x.torrent").exists());
+}

@@ -37,8 +37,22 @@ struct Candidate {
     contact: Contact,
     distance: Distance,
     hops: u32,
+    /// How many nodes named it; one of our own table counts as `TRUSTED`.
+    named: u8,
     progress: Progress,
 }
+
+/// What to do about a node that takes longer than usual.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Slowed {
+    /// Its datagram or ours may be lost: ask again, once.
+    AskAgain,
+    /// `Threat:` only one node vouches for it, which may want us to knock at a victim's door.
+    Wait,
+}
+
+/// Nodes that must have named another before it is asked a second time.
+const TRUSTED: u8 = 2;
 
 /// What happened so far.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -75,6 +89,9 @@ impl Lookup {
         };
         for (contact, address) in seeds {
             lookup.consider(contact, address, 1);
+            if let Some(seed) = lookup.find(contact.endpoint) {
+                seed.named = TRUSTED;
+            }
         }
         lookup
     }
@@ -125,11 +142,17 @@ impl Lookup {
     }
 
     /// `who` takes longer than usual: its slot is free, its answer still counts.
-    pub fn slow(&mut self, who: Endpoint) {
-        if let Some(candidate) = self.find(who)
-            && candidate.progress == Progress::Asked
-        {
-            candidate.progress = Progress::Slow;
+    pub fn slow(&mut self, who: Endpoint) -> Slowed {
+        match self.find(who) {
+            Some(candidate) if candidate.progress == Progress::Asked => {
+                candidate.progress = Progress::Slow;
+                if candidate.named >= TRUSTED {
+                    Slowed::AskAgain
+                } else {
+                    Slowed::Wait
+                }
+            }
+            _ => Slowed::Wait,
         }
     }
 
@@ -200,6 +223,14 @@ impl Lookup {
     /// Makes `contact` a candidate unless it is known, too far, or its address is taken.
     pub fn consider(&mut self, contact: Contact, address: Address, hops: u32) {
         let distance = contact.id.distance(&self.target);
+        if let Some(known) = self
+            .candidates
+            .iter_mut()
+            .find(|known| known.contact == contact)
+        {
+            known.named = known.named.saturating_add(1);
+            return;
+        }
         // Threat: many ids on one host. In a private range the port tells nodes apart.
         let same = |ip: IpAddr| match address {
             Address::Exclusive => ip == contact.endpoint.ip,
@@ -222,6 +253,7 @@ impl Lookup {
                 contact,
                 distance,
                 hops,
+                named: 1,
                 progress: Progress::New,
             },
         );

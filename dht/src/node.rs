@@ -292,17 +292,19 @@ impl Node {
         let Some(transaction) = opened else {
             return false;
         };
+        self.put(to, &transaction, method);
+        true
+    }
+
+    /// Writes and sends a question that is open.
+    fn put(&mut self, to: Endpoint, transaction: &[u8], method: &Method<'_>) {
         let standing = match self.config.role {
             Role::Full => Standing::Full,
             Role::ReadOnly => Standing::ReadOnly,
         };
         let [v4, v6] = BOTH.map(|family| self.config.families.include(family));
-        let payload = message::write_query(
-            &self.envelope(&transaction),
-            standing,
-            Want { v4, v6 },
-            method,
-        );
+        let envelope = self.envelope(transaction);
+        let payload = message::write_query(&envelope, standing, Want { v4, v6 }, method);
         let count = &mut self.stats.queries_out;
         match method {
             Method::Ping => count.ping += 1,
@@ -312,7 +314,6 @@ impl Node {
             Method::Invalid | Method::Unknown => count.other += 1,
         }
         self.send(to, payload);
-        true
     }
 
     fn send(&mut self, to: Endpoint, payload: Vec<u8>) {

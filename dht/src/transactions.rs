@@ -73,13 +73,8 @@ pub enum Closed<P> {
 /// A question whose time came.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Due<P> {
-    /// Slower than usual; still open. Reported once a question.
-    Slow {
-        /// Who was asked.
-        to: Endpoint,
-        /// Why.
-        purpose: P,
-    },
+    /// Slower than usual; still open, so this is a copy. Reported once a question.
+    Slow(Pending<P>),
     /// Given up and forgotten.
     Failed(Pending<P>),
 }
@@ -158,11 +153,10 @@ impl<P: Copy> Transactions<P> {
         match open.stage {
             Stage::Slow => Some(Due::Failed(open)),
             Stage::Fresh => {
-                let (to, purpose) = (open.to, open.purpose);
                 open.stage = Stage::Slow;
                 open.due = open.deadline;
-                self.insert(open);
-                Some(Due::Slow { to, purpose })
+                self.insert(open.clone());
+                Some(Due::Slow(open))
             }
         }
     }

@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Deserializer};
 
 use super::exit::{ExitCode, Failure};
-use super::format::{distance, parse_bytes, parse_duration};
+use super::format::{distance, parse_bytes, parse_duration, parse_ratio};
 use super::hosts::{Bind, HostPort};
 
 /// The largest file that is read; a real one has a few hundred bytes.
@@ -87,6 +87,7 @@ pub struct LimitConfig {
 #[serde(deny_unknown_fields, default)]
 pub struct SeedConfig {
     /// `--seed-ratio`
+    #[serde(deserialize_with = "ratio")]
     pub ratio: Option<f64>,
     /// `--seed-time`
     #[serde(deserialize_with = "span")]
@@ -121,6 +122,14 @@ fn size<'de, D: Deserializer<'de>>(from: D) -> Result<Option<u64>, D::Error> {
 /// `"90s"` or a plain number of seconds.
 fn span<'de, D: Deserializer<'de>>(from: D) -> Result<Option<std::time::Duration>, D::Error> {
     parsed(from, parse_duration)
+}
+
+/// A number that can be reached.
+fn ratio<'de, D: Deserializer<'de>>(from: D) -> Result<Option<f64>, D::Error> {
+    let number = f64::deserialize(from)?;
+    parse_ratio(&number.to_string())
+        .map(Some)
+        .map_err(serde::de::Error::custom)
 }
 
 /// An address, an interface, or nothing.
@@ -298,6 +307,8 @@ on_complete = ["notify-send", "done"]
             ("[limits]\ndown = \"5 parsecs\"\n", 2, "parsecs"),
             ("[seed]\ntime = \"soon\"\n", 2, "soon"),
             ("[dht]\nbootstrap = [\"nohost\"]\n", 2, "nohost"),
+            ("[seed]\nratio = nan\n", 2, "ratio"),
+            ("[seed]\nratio = -1\n", 2, "ratio"),
             ("x = = 1", 1, ""),
         ] {
             let failure = from_text(text, "c").unwrap_err();

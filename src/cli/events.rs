@@ -88,10 +88,16 @@ impl Update {
                 ..empty
             },
             Update::Downloading(transfer) => transfer.progress(),
-            Update::Seeding { up, peers, .. } => Progress {
+            Update::Seeding {
+                uploaded,
+                up,
+                peers,
+                ..
+            } => Progress {
                 state: "seeding",
                 up: Some(*up),
                 peers: Some(*peers),
+                uploaded: Some(*uploaded),
                 ..empty
             },
             Update::Paused { reason, retry_in } => Progress {

@@ -1,24 +1,100 @@
-//! `trackless fetch`: being written.
+//! `trackless fetch`: the metadata only, saved as a torrent file.
+
+use std::path::PathBuf;
+use std::sync::Arc;
 
 use super::exit::{ExitCode, Failure};
-use super::plan::{FetchPlan, ShowPlan};
+use super::follow::{End, Findings, Follow, Goal};
+use super::input::Input;
+use super::network;
+use super::plan::{FetchPlan, Limits, NetworkPlan, Patience, ShowPlan};
 use super::report::Reporter;
+use super::show;
+use super::signals::Signals;
+use super::torrent;
+use super::torrents::{Target, settings};
+use crate::io::{Destination, TorrentSpec};
+use crate::metainfo::{Info, Torrent};
 
 /// Runs it.
 ///
 /// # Errors
-/// Always, for now.
-pub(super) fn run(_plan: FetchPlan, _reporter: &mut Reporter) -> Result<ExitCode, Failure> {
-    Err(Failure::new(ExitCode::Failure, "`fetch` is not built yet"))
+/// Nobody has the metadata in time; the file exists already or cannot be written.
+pub(super) fn run(plan: FetchPlan, reporter: &mut Reporter) -> Result<ExitCode, Failure> {
+    let info = match ask(&plan.input, &plan.network, plan.patience, reporter)? {
+        Ok(info) => info,
+        Err(interrupted) => return Ok(interrupted),
+    };
+    let path = plan
+        .output
+        .unwrap_or_else(|| PathBuf::from(format!("{}.torrent", info.name())));
+    torrent::save(&path, &Torrent::from_info(info).to_bytes(), plan.existing)?;
+    reporter.print(&format!("{}\n", path.display()));
+    Ok(ExitCode::Ok)
+}
+
+/// The files of a torrent, asked of the network unless they are known; the inner error is the code of
+/// the signal that came first.
+pub(super) fn ask(
+    input: &Input,
+    network: &NetworkPlan,
+    patience: Patience,
+    reporter: &mut Reporter,
+) -> Result<Result<Arc<Info>, ExitCode>, Failure> {
+    let target = Target::read(input, &network.state_dir)?;
+    if let Some(info) = target.info {
+        return Ok(Ok(info));
+    }
+    reporter.about(target.info_hash);
+    network::block_on(async {
+        let mut signals = Signals::new()?;
+        let client = network::start(network).await?;
+        let given = network.peers.iter().map(ToString::to_string);
+        let spec = TorrentSpec {
+            source: target.source(),
+            destination: Destination::MetadataOnly,
+            select: None,
+            peers: given.chain(target.peers.iter().cloned()).collect(),
+            settings: settings(network, Limits::default()),
+        };
+        let mut handle = client
+            .add(spec)
+            .await
+            .map_err(|error| Failure::io("the torrent cannot be started", &error))?;
+        let mut findings = Findings::default();
+        let followed = Follow {
+            client: &client,
+            handle: &mut handle,
+            reporter,
+            signals: &mut signals,
+            goal: Goal::Metadata,
+            patience,
+            bootstrap: network.bootstrap.len(),
+            output: None,
+            name: target.name.clone(),
+        }
+        .run(&mut findings)
+        .await;
+        let _ = handle.stop().await;
+        client.shutdown().await;
+        match (followed?, findings.info) {
+            (End::Interrupted(code), _) => Ok(Err(code)),
+            (End::Reached, Some(info)) => Ok(Ok(info)),
+            (End::Reached, None) => Err(Failure::new(ExitCode::Failure, "no metadata came")),
+        }
+    })
 }
 
 /// `show` of a magnet link or a hash.
 ///
 /// # Errors
-/// Always, for now.
-pub(super) fn show(_plan: ShowPlan, _reporter: &mut Reporter) -> Result<ExitCode, Failure> {
-    Err(Failure::new(
-        ExitCode::Failure,
-        "`show` of a magnet link is not built yet",
-    ))
+/// Nobody has the metadata in time.
+pub(super) fn show(plan: ShowPlan, reporter: &mut Reporter) -> Result<ExitCode, Failure> {
+    match ask(&plan.input, &plan.network, plan.patience, reporter)? {
+        Ok(info) => {
+            show::print(&Torrent::from_info(info), plan.files, reporter);
+            Ok(ExitCode::Ok)
+        }
+        Err(interrupted) => Ok(interrupted),
+    }
 }

@@ -17,7 +17,7 @@ use crate::io::{Client, Failed, Status, TorrentEvent, TorrentHandle};
 use crate::metainfo::Info;
 use crate::storage::{OpenError, free_space};
 use crate::swarm::disk::DiskError;
-use crate::swarm::{Event, PeerSource};
+use crate::swarm::{CloseReason, Event, Phase};
 
 /// How often the screen is brought up to date.
 const TICK: Duration = Duration::from_millis(100);
@@ -56,6 +56,8 @@ pub(super) struct Follow<'a> {
     pub(super) bootstrap: usize,
     /// Where the data goes, to say how much is free there.
     pub(super) output: Option<PathBuf>,
+    /// What the torrent is called until its metadata is there.
+    pub(super) name: Option<String>,
 }
 
 /// What following has brought to light.
@@ -69,9 +71,11 @@ pub(super) struct Findings {
     completed: Option<Instant>,
     joined: bool,
     /// Peers told of, by source.
-    told: Vec<(PeerSource, u32)>,
+    told: Vec<(Source, u32)>,
     /// The last diagnosis and when it was given.
     diagnosed: Option<(String, Instant)>,
+    /// Why the disk takes no data, and when it is tried again.
+    paused: Option<(String, Instant)>,
     /// Bytes on disk and when they last grew.
     progress: Option<(u64, Instant)>,
 }
@@ -107,7 +111,11 @@ impl Follow<'_> {
     }
 
     /// Returns whether the goal is reached.
-    fn handle_event(&mut self, event: TorrentEvent, findings: &mut Findings) -> Result<bool, Failure> {
+    fn handle_event(
+        &mut self,
+        event: TorrentEvent,
+        findings: &mut Findings,
+    ) -> Result<bool, Failure> {
         let now = Instant::now();
         match event {
             TorrentEvent::Metadata(info) => {
@@ -121,7 +129,7 @@ impl Follow<'_> {
                 findings.completed = Some(now);
                 return Ok(self.goal == Goal::Complete);
             }
-            TorrentEvent::Notice(event) => self.notice(now, &event),
+            TorrentEvent::Notice(event) => self.notice(now, &event, findings),
             TorrentEvent::Failed(failed) => return Err(failure(failed)),
         }
         Ok(false)
@@ -133,20 +141,40 @@ impl Follow<'_> {
             name: info.name().to_owned(),
             files: u32::try_from(files).unwrap_or(u32::MAX),
             size: info.total_length(),
-            free: self.output.as_deref().and_then(|folder| free_space(folder).ok()),
+            free: self
+                .output
+                .as_deref()
+                .and_then(|folder| free_space(folder).ok()),
         };
         self.reporter.state(Instant::now(), &update);
     }
 
-    fn notice(&mut self, now: Instant, event: &Event) {
+    fn notice(&mut self, now: Instant, event: &Event, findings: &mut Findings) {
         match event {
             Event::Banned { endpoint, reason } => {
-                self.reporter.note(now, format!("banned {endpoint}: {reason}"));
+                self.reporter
+                    .note(now, format!("banned {endpoint}: {}", reason_text(*reason)));
             }
             Event::PieceFailed { piece } => {
-                self.reporter.note(now, format!("piece {piece} came with a wrong hash, again"));
+                self.reporter
+                    .note(now, format!("piece {piece} came with a wrong hash, again"));
             }
-            Event::DiskResumed => self.reporter.note(now, "the disk takes data again"),
+            Event::PieceLost(piece) => {
+                let text = format!("piece {piece} on disk is damaged; it is fetched again");
+                self.reporter.note(now, text);
+            }
+            Event::DiskPaused { error, retry_at } => {
+                let why = match error {
+                    DiskError::Full => "the disk is full".to_owned(),
+                    DiskError::Damaged => "data on disk is damaged".to_owned(),
+                    DiskError::Io(why) => why.clone(),
+                };
+                findings.paused = Some((why, *retry_at));
+            }
+            Event::DiskResumed => {
+                findings.paused = None;
+                self.reporter.note(now, "the disk takes data again");
+            }
             _ => {}
         }
     }
@@ -168,17 +196,26 @@ impl Follow<'_> {
         self.tell_sources(now, &status, findings);
         let name = match &findings.info {
             Some(info) => info.name().to_owned(),
-            None => self.handle.info_hash().to_string(),
+            None => self
+                .name
+                .clone()
+                .unwrap_or_else(|| self.handle.info_hash().to_string()),
         };
         let scene = Scene {
             status: &status,
             dht: dht.as_ref(),
             bootstrap: self.bootstrap,
             name: &name,
+            paused: findings
+                .paused
+                .as_ref()
+                .map(|(why, at)| (why.as_str(), *at)),
             now,
             elapsed: now - started,
         };
-        self.reporter.state(now, &scene.update());
+        if status.snapshot.phase != Phase::Complete || matches!(self.goal, Goal::Seeded(_)) {
+            self.reporter.state(now, &scene.update());
+        }
         let diagnosis = scene.diagnosis();
         if let Some(text) = &diagnosis {
             let words = |text: &str| text.split(';').next().unwrap_or_default().to_owned();
@@ -194,25 +231,30 @@ impl Follow<'_> {
     }
 
     fn tell_sources(&mut self, now: Instant, status: &Status, findings: &mut Findings) {
-        for &(source, found) in &status.snapshot.found {
+        let by_source = status.snapshot.peers.by_source;
+        let sources = [
+            (Source::Dht, by_source.dht),
+            (Source::Pex, by_source.pex),
+            (Source::Tracker, by_source.tracker),
+            (Source::Lsd, by_source.lsd),
+            (Source::Manual, by_source.manual),
+        ];
+        for (source, found) in sources {
             let told = findings.told.iter_mut().find(|(other, _)| *other == source);
             let before = told.as_ref().map_or(0, |(_, told)| *told);
-            let shown = match source {
-                PeerSource::Dht => Source::Dht,
-                PeerSource::Pex => Source::Pex,
-                PeerSource::Tracker => Source::Tracker,
-                PeerSource::Lsd => Source::Lsd,
-                PeerSource::Manual => Source::Manual,
-                PeerSource::Incoming => continue,
-            };
             // One line for the first of a source, later ones only as events for programs.
             if found > before {
                 match told {
                     Some((_, told)) => *told = found,
                     None => findings.told.push((source, found)),
                 }
-                self.reporter
-                    .state(now, &Update::PeersFound { source: shown, found: found - before });
+                self.reporter.state(
+                    now,
+                    &Update::PeersFound {
+                        source,
+                        found: found - before,
+                    },
+                );
             }
         }
     }
@@ -232,24 +274,36 @@ impl Follow<'_> {
             .filter(|(before, _)| *before == have)
             .unwrap_or((have, now));
         findings.progress = Some((have, since));
-        let nothing_yet = findings.info.is_none() || snapshot.connected == 0;
+        let nothing_yet = findings.info.is_none() || snapshot.peers.connected == 0;
         if let Some(timeout) = self.patience.start
             && waited >= timeout
             && nothing_yet
             && snapshot.downloaded == 0
             && findings.completed.is_none()
         {
-            let offline = self.client.dht().is_some_and(|dht| dht.status().borrow().nodes == 0);
-            let code = if offline { ExitCode::NoNetwork } else { ExitCode::NoPeers };
+            let offline = self
+                .client
+                .dht()
+                .is_some_and(|dht| dht.status().borrow().nodes == 0);
+            let code = if offline {
+                ExitCode::NoNetwork
+            } else {
+                ExitCode::NoPeers
+            };
             let why = diagnosis.unwrap_or_else(|| "no peer has sent anything".to_owned());
-            return Err(Failure::new(code, format!("gave up after --timeout: {why}")));
+            return Err(Failure::new(
+                code,
+                format!("gave up after --timeout: {why}"),
+            ));
         }
         if let Some(timeout) = self.patience.stall
             && findings.completed.is_none()
             && now - since >= timeout
         {
-            return Err(Failure::new(ExitCode::Stalled, "gave up after --stall-timeout")
-                .hint("the same command again resumes"));
+            return Err(
+                Failure::new(ExitCode::Stalled, "gave up after --stall-timeout")
+                    .hint("the same command again resumes"),
+            );
         }
         Ok(())
     }
@@ -262,6 +316,14 @@ impl Follow<'_> {
         let ratio = snapshot.uploaded as f64 / snapshot.wanted_bytes.max(1) as f64;
         stop.time.is_some_and(|time| completed.elapsed() >= time)
             || stop.ratio.is_some_and(|goal| ratio >= goal)
+    }
+}
+
+fn reason_text(reason: CloseReason) -> &'static str {
+    match reason {
+        CloseReason::CorruptData => "it sent data with a wrong hash",
+        CloseReason::BadMetadata => "its metadata was wrong",
+        _ => "it broke the protocol",
     }
 }
 

@@ -1,13 +1,235 @@
-//! `trackless get`: being written.
+//! `trackless get`: from a magnet, hash or file to verified files, then the end.
+
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
 
 use super::exit::{ExitCode, Failure};
-use super::plan::GetPlan;
+use super::follow::{End, Findings, Follow, Goal};
+use super::format::bytes;
+use super::input::Input;
+use super::network;
+use super::plan::{After, Check, Existing, GetPlan, GetTask, PieceOrder};
 use super::report::Reporter;
+use super::show;
+use super::signals::Signals;
+use super::torrents::{Target, select, settings};
+use super::update::{Done, Timeline};
+use crate::io::{self, Client, Destination, Status, TorrentSpec};
+use crate::storage::{Location, OpenMode};
+use crate::swarm::{Mode, Order, Settings};
 
 /// Runs it.
 ///
 /// # Errors
-/// Always, for now.
-pub(super) fn run(_plan: GetPlan, _reporter: &mut Reporter) -> Result<ExitCode, Failure> {
-    Err(Failure::new(ExitCode::Failure, "`get` is not built yet"))
+/// The first input that failed; all others still run.
+pub(super) fn run(plan: GetPlan, reporter: &mut Reporter) -> Result<ExitCode, Failure> {
+    // Everything that can be wrong without a network is found before a socket opens.
+    let read = |input: &Input| Target::read(input, &plan.network.state_dir);
+    let targets: Vec<Target> = plan.inputs.iter().map(read).collect::<Result<_, _>>()?;
+    network::block_on(async {
+        let mut signals = Signals::new()?;
+        let client = network::start(&plan.network).await?;
+        let mut first_failure = None;
+        let mut code = ExitCode::Ok;
+        for target in targets {
+            let mut one = One {
+                plan: &plan,
+                client: &client,
+                reporter,
+                signals: &mut signals,
+                name: target.name.clone(),
+            };
+            match one.run(target).await {
+                Ok(ExitCode::Ok) => {}
+                Ok(interrupted) => {
+                    code = interrupted;
+                    break;
+                }
+                Err(failure) if first_failure.is_none() => first_failure = Some(failure),
+                Err(failure) => reporter.fail(&failure),
+            }
+        }
+        client.shutdown().await;
+        first_failure.map_or(Ok(code), Err)
+    })
+}
+
+/// One torrent of a `get`.
+struct One<'a> {
+    plan: &'a GetPlan,
+    client: &'a Client,
+    reporter: &'a mut Reporter,
+    signals: &'a mut Signals,
+    /// What the magnet link calls it.
+    name: Option<String>,
+}
+
+impl One<'_> {
+    async fn run(&mut self, target: Target) -> Result<ExitCode, Failure> {
+        let started = Instant::now();
+        self.reporter.about(target.info_hash);
+        if let (GetTask::List, Some(info)) = (self.plan.task, &target.info) {
+            show::print_files(info, self.reporter);
+            return Ok(ExitCode::Ok);
+        }
+        let spec = self.spec(&target);
+        let mut handle = self
+            .client
+            .add(spec)
+            .await
+            .map_err(|error| Failure::io("the torrent cannot be started", &error))?;
+        let mut findings = Findings::default();
+        let followed = self
+            .follow(&mut handle, Goal::Complete, &mut findings)
+            .await;
+        let followed = match (followed, self.plan.after, self.plan.task) {
+            (Ok(End::Reached), After::Leave, GetTask::Download) => {
+                let status = handle.stop().await;
+                self.done(started, &status, &findings);
+                self.hook(&findings);
+                return Ok(ExitCode::Ok);
+            }
+            (Ok(End::Reached), After::Seed(stop), GetTask::Download) => {
+                self.done(started, &handle.status(), &findings);
+                self.hook(&findings);
+                self.follow(&mut handle, Goal::Seeded(stop), &mut findings)
+                    .await
+            }
+            (followed, ..) => followed,
+        };
+        let status = handle.stop().await;
+        match followed? {
+            End::Reached => {
+                if let (GetTask::List, Some(info)) = (self.plan.task, &findings.info) {
+                    show::print_files(info, self.reporter);
+                }
+                Ok(ExitCode::Ok)
+            }
+            End::Interrupted(code) => {
+                self.say_how_to_resume(&status);
+                Ok(code)
+            }
+        }
+    }
+
+    fn spec(&self, target: &Target) -> TorrentSpec {
+        let plan = self.plan;
+        let mode = match (plan.existing, plan.check) {
+            (Existing::Overwrite, _) => OpenMode::Force,
+            (Existing::Keep, Check::Rehash) => OpenMode::Check,
+            (Existing::Keep, Check::Resume) => OpenMode::Resume,
+        };
+        let location = Location {
+            output: plan.output.clone(),
+            state: Some(plan.network.state_dir.clone()),
+        };
+        let given = plan.network.peers.iter().map(ToString::to_string);
+        TorrentSpec {
+            source: target.source(),
+            destination: match plan.task {
+                GetTask::Download => Destination::Files(location, mode),
+                GetTask::List => Destination::MetadataOnly,
+            },
+            select: select(plan.selection.clone(), target.select.clone()),
+            peers: given.chain(target.peers.iter().cloned()).collect(),
+            settings: Settings {
+                mode: match plan.after {
+                    After::Leave => Mode::Download,
+                    After::Seed(_) => Mode::Seed,
+                },
+                picking: match plan.order {
+                    PieceOrder::Rarest => Order::Rarest,
+                    PieceOrder::Sequential => Order::Sequential,
+                },
+                ..settings(&plan.network, plan.limits)
+            },
+        }
+    }
+
+    async fn follow(
+        &mut self,
+        handle: &mut io::TorrentHandle,
+        goal: Goal,
+        findings: &mut Findings,
+    ) -> Result<End, Failure> {
+        let goal = if self.plan.task == GetTask::List {
+            Goal::Metadata
+        } else {
+            goal
+        };
+        Follow {
+            client: self.client,
+            handle,
+            reporter: self.reporter,
+            signals: self.signals,
+            goal,
+            patience: self.plan.patience,
+            bootstrap: self.plan.network.bootstrap.len(),
+            output: Some(self.plan.output.clone()),
+            name: self.name.clone(),
+        }
+        .run(findings)
+        .await
+    }
+
+    fn done(&mut self, started: Instant, status: &Status, findings: &Findings) {
+        self.reporter
+            .done(&done(started.elapsed(), status, findings));
+    }
+
+    fn hook(&mut self, findings: &Findings) {
+        let (Some(hook), Some(info)) = (&self.plan.on_complete, &findings.info) else {
+            return;
+        };
+        let first = findings
+            .paths
+            .first()
+            .map_or(Path::new("."), PathBuf::as_path);
+        let ended = hook
+            .process()
+            .env("TRACKLESS_INFO_HASH", info.info_hash().to_string())
+            .env("TRACKLESS_NAME", info.name())
+            .env("TRACKLESS_PATH", first)
+            .stdout(std::process::Stdio::null())
+            .status();
+        let problem = match ended {
+            Ok(status) if status.success() => return,
+            Ok(status) => status.to_string(),
+            Err(error) => error.to_string(),
+        };
+        self.reporter.note(
+            Instant::now(),
+            format!("the --on-complete command failed: {problem}"),
+        );
+    }
+
+    fn say_how_to_resume(&mut self, status: &Status) {
+        let snapshot = &status.snapshot;
+        let text = format!(
+            "stopped with {} of {} on disk; the same command again resumes",
+            bytes(snapshot.have_bytes),
+            bytes(snapshot.wanted_bytes),
+        );
+        self.reporter.note(Instant::now(), text);
+    }
+}
+
+/// The summary of a finished download.
+pub(super) fn done(elapsed: Duration, status: &Status, findings: &Findings) -> Done {
+    let timeline = status.timeline;
+    Done {
+        paths: findings.paths.clone(),
+        size: status.snapshot.wanted_bytes,
+        elapsed,
+        downloaded: status.snapshot.downloaded,
+        uploaded: status.snapshot.uploaded,
+        timeline: Timeline {
+            first_node: timeline.first_node,
+            first_peers: timeline.first_peers,
+            first_handshake: timeline.first_handshake,
+            metadata: timeline.metadata,
+            first_piece: timeline.first_piece,
+            done: timeline.done,
+        },
+    }
 }

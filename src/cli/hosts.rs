@@ -27,6 +27,7 @@ impl FromStr for HostPort {
             .ok()
             .filter(|port| *port != 0)
             .ok_or_else(wrong)?;
+        // IPv6 addresses stand in brackets (RFC 3986): their colons could be the port's otherwise.
         let bracketed = host
             .strip_prefix('[')
             .and_then(|host| host.strip_suffix(']'));

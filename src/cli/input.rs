@@ -133,6 +133,7 @@ pub fn all(texts: &[String]) -> Result<Vec<Input>, Failure> {
     texts.iter().map(|text| Input::parse(text)).collect()
 }
 
+/// Reads the whole link now: a fault in it is told before anything is opened.
 fn magnet(text: &str) -> Result<Input, Failure> {
     Magnet::parse(text).map(Input::Magnet).map_err(|error| {
         let hint = match error.kind {
@@ -148,6 +149,7 @@ fn magnet(text: &str) -> Result<Input, Failure> {
     })
 }
 
+/// 40 hex digits or 32 base32 characters, in either case.
 fn hash(text: &str) -> Option<InfoHash> {
     text.parse().ok()
 }
@@ -239,5 +241,24 @@ mod tests {
             all(&["-"], &vec![b'a'; 2 << 20]).unwrap_err().code,
             ExitCode::BadInput
         );
+    }
+
+    #[test]
+    fn a_bad_magnet_has_its_caret_where_the_fault_is() {
+        let link = "magnet:?dn=x&xt=urn:btih:3b24zz";
+        let failure = Input::parse(link).unwrap_err();
+        assert_eq!(failure.code, ExitCode::BadInput);
+        let caret = failure.caret.unwrap();
+        assert!(caret.offset >= link.find("3b24").unwrap(), "{caret:?}");
+        assert!(failure.hint.unwrap().contains("single quotes"));
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn any_text_is_an_input_or_an_error(text in "(magnet:\\?)?(xt=urn:btih:)?.{0,60}") {
+            if let Err(failure) = Input::parse(&text) {
+                failure.write_lines(&mut Vec::new()).unwrap();
+            }
+        }
     }
 }

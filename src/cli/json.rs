@@ -73,6 +73,9 @@ pub struct Progress<'a> {
     pub peers: Option<u32>,
     /// Seconds to go.
     pub eta: Option<Seconds>,
+    /// Bytes sent in this run, while seeding.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub uploaded: Option<u64>,
     /// Attempts so far, while connecting.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub attempts: Option<Attempts>,

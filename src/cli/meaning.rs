@@ -60,6 +60,7 @@ impl Background<'_> {
             .unwrap_or_else(|| PathBuf::from("."));
         let stop = self.stop(&args.stop);
         // A goal for seeding is a wish to seed.
+        // (One that stands in the file is only a default for those who do.)
         let wants_seeding = args.seed
             || args
                 .stop
@@ -109,6 +110,7 @@ impl Background<'_> {
             network: self.network(args.network)?,
             output,
         };
+        // Last, so that a bad input is told before a bad folder; a list needs no folder at all.
         if plan.task == GetTask::Download {
             check_folder(&plan.output)?;
         }
@@ -326,6 +328,7 @@ impl Background<'_> {
         }
     }
 
+    /// 0 on the command line lifts a limit of the file, because 0 is a value and not an absence.
     fn limits(&self, args: &LimitArgs) -> Limits {
         let file = &self.config.limits;
         Limits {
@@ -334,6 +337,7 @@ impl Background<'_> {
         }
     }
 
+    /// Both goals count, whichever is reached first.
     fn stop(&self, args: &SeedStopArgs) -> SeedStop {
         let file = &self.config.seed;
         // A goal on the command line replaces both of the file, not only its own kind.
@@ -346,6 +350,7 @@ impl Background<'_> {
         }
     }
 
+    /// People wait without an end unless they say otherwise; scripts give `--timeout`.
     fn patience(&self, args: &PatienceArgs) -> Patience {
         let file = &self.config.get;
         Patience {
@@ -355,10 +360,12 @@ impl Background<'_> {
     }
 }
 
+/// A repeatable option that was not given arrives as an empty list.
 fn non_empty<T>(list: Vec<T>) -> Option<Vec<T>> {
     (!list.is_empty()).then_some(list)
 }
 
+/// [`BOOTSTRAP`] as it would have been typed.
 fn built_in_nodes() -> Vec<HostPort> {
     BOOTSTRAP
         .iter()
@@ -369,6 +376,7 @@ fn built_in_nodes() -> Vec<HostPort> {
         .collect()
 }
 
+/// One value of `--allow-net`.
 fn range(text: &str) -> Result<bencode::Cidr, Failure> {
     text.parse().map_err(|error: bencode::CidrError| {
         Failure::new(

@@ -2,39 +2,47 @@
 
 use bencode::Family;
 
-use super::exit::{ExitCode, Failure};
+use super::exit::Failure;
 use super::hosts;
 use super::plan::{Families, NetworkPlan};
 use crate::io::{self, Client, ClientConfig, Dht, Port};
 
+/// Runs a command's future on a runtime of one thread: peers, torrents and the DHT share it, and
+/// hashing and files have threads of their own.
+///
+/// # Errors
+/// The future's; or that the system gives no runtime.
+pub(super) fn block_on<T>(work: impl Future<Output = Result<T, Failure>>) -> Result<T, Failure> {
+    tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .map_err(|error| Failure::io("the network cannot be used", &error))?
+        .block_on(work)
+}
+
 /// Starts a client as the plan says.
 ///
 /// # Errors
-/// A range that is none; a port or address that cannot be bound.
+/// A port or address that cannot be bound.
 pub(super) async fn start(plan: &NetworkPlan) -> Result<Client, Failure> {
-    let config = config(plan)?;
+    let config = config(plan);
     let port = config.port;
     Client::start(config).await.map_err(|error| {
         let failure = Failure::io("the network cannot be opened", &error);
         match (error.kind(), port) {
-            (std::io::ErrorKind::AddrInUse, Port::Fixed(port)) => {
-                Failure { message: format!("port {port} is taken"), ..failure }
-                    .hint("another client may be running; `--port 0` takes any free port")
+            (std::io::ErrorKind::AddrInUse, Port::Fixed(port)) => Failure {
+                message: format!("port {port} is taken"),
+                ..failure
             }
+            .hint("another client may be running; `--port 0` takes any free port"),
             _ => failure,
         }
     })
 }
 
 /// The client's configuration for a plan.
-fn config(plan: &NetworkPlan) -> Result<ClientConfig, Failure> {
-    let allowed = plan.allowed.iter().map(|range| {
-        range.parse().map_err(|_| {
-            Failure::new(ExitCode::Usage, format!("`{range}` is no address range"))
-                .hint("for example 192.168.0.0/16")
-        })
-    });
-    Ok(ClientConfig {
+fn config(plan: &NetworkPlan) -> ClientConfig {
+    ClientConfig {
         bind: match &plan.bind {
             None => io::Bind::Everywhere,
             Some(hosts::Bind::Address(address)) => io::Bind::Address(*address),
@@ -51,7 +59,7 @@ fn config(plan: &NetworkPlan) -> Result<ClientConfig, Failure> {
         },
         dht: if plan.dht.is_on() { Dht::On } else { Dht::Off },
         bootstrap: plan.bootstrap.iter().map(ToString::to_string).collect(),
-        allowed: allowed.collect::<Result<_, _>>()?,
+        allowed: plan.allowed.clone(),
         state: Some(plan.state_dir.clone()),
-    })
+    }
 }

@@ -117,8 +117,13 @@ impl Reporter {
     /// A text that is the command's answer (a table, a list), on stdout. Not for `--json`.
     pub fn print(&mut self, text: &str) {
         let Self { bar, out, .. } = self;
+        let mut write = || out.write_all(text.as_bytes()).and_then(|()| out.flush());
         // A closed pipe (`| head`) is no failure of ours.
-        let _ = bar.suspend(|| out.write_all(text.as_bytes()).and_then(|()| out.flush()));
+        let _ = if is_live(bar) {
+            bar.suspend(write)
+        } else {
+            write()
+        };
     }
 
     /// An object that is the command's answer, as one line of JSON on stdout.
@@ -165,6 +170,7 @@ impl Reporter {
     /// The end without success.
     pub fn fail(&mut self, failure: &Failure) {
         self.settle();
+        // Nobody is left to be told if this fails; the exit code says it too.
         let _ = match self.style {
             Style::Json => failure.write_json(&mut *self.out),
             _ => failure.write_lines(&mut *self.err),
@@ -186,14 +192,18 @@ impl Reporter {
         let _ = self.out.write_all(&line).and_then(|()| self.out.flush());
     }
 
-    /// Writes what is still unwritten and takes the live line away.
-    fn settle(&mut self) {
+    /// The work that was reported is over: writes what is still unwritten and takes the live line
+    /// away. [`Reporter::done`] and [`Reporter::fail`] do it by themselves.
+    pub fn settle(&mut self) {
         if let Some(text) = self.last.take().and_then(|last| last.pending) {
             self.err_line(&text);
         }
-        self.bar.finish_and_clear();
+        if is_live(&self.bar) {
+            self.bar.finish_and_clear();
+        }
     }
 
+    /// An event for everything that happened, and for states at most one a second while they last.
     fn state_json(&mut self, now: Instant, update: &Update) {
         if !update.is_event() {
             let state = discriminant(update);
@@ -215,6 +225,7 @@ impl Reporter {
         let _ = json::write(&mut *self.out, &event);
     }
 
+    /// indicatif draws at most ten times a second, so every update may be handed on.
     fn state_live(&mut self, now: Instant, update: &Update, paint: Paint) {
         if update.is_event() {
             return self.err_line(&update.line());
@@ -243,6 +254,7 @@ impl Reporter {
         self.bar.set_message(update.live_line(paint));
     }
 
+    /// For logs and pipes: few lines, each complete, the last figures of a step never lost.
     fn state_lines(&mut self, now: Instant, update: &Update) {
         let line = update.line();
         if update.is_event() {
@@ -267,14 +279,20 @@ impl Reporter {
         }
     }
 
+    /// A line that stays, above the live line if there is one.
     fn err_line(&mut self, text: &str) {
         match self.style {
-            Style::Terminal(_) if !self.bar.is_hidden() => self.bar.println(text),
+            Style::Terminal(_) if is_live(&self.bar) => self.bar.println(text),
             _ => {
                 let _ = writeln!(self.err, "{text}");
             }
         }
     }
+}
+
+/// Whether a live line is on the screen. indicatif would draw an empty one around other output.
+fn is_live(bar: &ProgressBar) -> bool {
+    !bar.is_hidden() && !bar.is_finished() && !bar.message().is_empty()
 }
 
 /// Whether the last figures of this state are worth keeping once it is over.
@@ -293,7 +311,12 @@ pub struct LogWriter {
 
 impl Write for LogWriter {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.bar.suspend(|| io::stderr().write(bytes))
+        let write = || io::stderr().write(bytes);
+        if is_live(&self.bar) {
+            self.bar.suspend(write)
+        } else {
+            write()
+        }
     }
 
     fn flush(&mut self) -> io::Result<()> {

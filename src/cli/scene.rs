@@ -23,6 +23,8 @@ pub(super) struct Scene<'a> {
     pub(super) bootstrap: usize,
     /// The torrent's name, or its info hash.
     pub(super) name: &'a str,
+    /// Why the disk takes no data, and when it is tried again.
+    pub(super) paused: Option<(&'a str, Instant)>,
     /// Now.
     pub(super) now: Instant,
     /// Since the command began.
@@ -35,26 +37,37 @@ impl Scene<'_> {
         let snapshot = &self.status.snapshot;
         if let Some(check) = self.status.checking {
             let (done, total) = (check.done, check.total);
-            return Update::Checking { name: self.name.to_owned(), done, total };
-        }
-        if let Some(paused) = &snapshot.paused {
-            return Update::Paused {
-                reason: paused.reason.clone(),
-                retry_in: Some(paused.retry_at.saturating_duration_since(self.now)),
+            return Update::Checking {
+                name: self.name.to_owned(),
+                done,
+                total,
             };
         }
+        let peers = &snapshot.peers;
         match snapshot.phase {
-            Phase::Seeding => self.seeding(),
-            Phase::Downloading if snapshot.connected > 0 => self.downloading(),
-            Phase::Metadata if snapshot.connected > 0 && snapshot.metadata.total > 0 => {
+            Phase::Paused => Update::Paused {
+                reason: self
+                    .paused
+                    .map_or("the disk takes no data", |(why, _)| why)
+                    .to_owned(),
+                retry_in: self
+                    .paused
+                    .map(|(_, at)| at.saturating_duration_since(self.now)),
+            },
+            Phase::Complete => self.seeding(),
+            Phase::Downloading if peers.connected > 0 => self.downloading(),
+            Phase::Metadata if peers.connected > 0 && snapshot.metadata.total > 0 => {
                 let metadata = snapshot.metadata;
-                Update::Metadata { have: metadata.have, total: metadata.total }
+                Update::Metadata {
+                    have: metadata.have,
+                    total: metadata.total,
+                }
             }
-            _ if snapshot.connected > 0 || snapshot.known > 0 => Update::Connecting {
-                connected: snapshot.connected,
-                tried: snapshot.tried,
-                refused: snapshot.refused,
-                timed_out: snapshot.timed_out,
+            _ if peers.connected > 0 || peers.known > 0 => Update::Connecting {
+                connected: peers.connected,
+                tried: peers.tried,
+                refused: peers.refused,
+                timed_out: peers.timed_out,
             },
             _ => self.searching(),
         }
@@ -68,7 +81,7 @@ impl Scene<'_> {
             uploaded: snapshot.uploaded,
             up: snapshot.up_rate,
             ratio: snapshot.uploaded as f64 / size as f64,
-            peers: snapshot.connected,
+            peers: snapshot.peers.connected,
         }
     }
 
@@ -81,8 +94,10 @@ impl Scene<'_> {
             size: snapshot.wanted_bytes,
             down: snapshot.down_rate,
             up: snapshot.up_rate,
-            eta: missing.checked_div(snapshot.down_rate).map(Duration::from_secs),
-            peers: snapshot.connected,
+            eta: missing
+                .checked_div(snapshot.down_rate)
+                .map(Duration::from_secs),
+            peers: snapshot.peers.connected,
         })
     }
 
@@ -90,17 +105,24 @@ impl Scene<'_> {
         let search = &self.status.search;
         let nodes = self.dht.map_or(0, |dht| dht.nodes);
         match (&search.running, &search.last) {
-            _ if nodes == 0 => Update::Joining { nodes: 0, elapsed: self.elapsed },
+            _ if nodes == 0 => Update::Joining {
+                nodes: 0,
+                elapsed: self.elapsed,
+            },
             (Some(report), _) | (None, Some(report)) => Update::LookingUp {
                 asked: report.asked,
                 answered: report.answered,
                 closest_bits: report.closest_bits,
-                peers: report.peers,
+                peers: u32::try_from(report.peers).unwrap_or(u32::MAX),
                 elapsed: report.elapsed,
             },
-            (None, None) => Update::Joining {
-                nodes: u32::try_from(nodes).unwrap_or(u32::MAX),
-                elapsed: self.elapsed,
+            // The lookup starts with the first node.
+            (None, None) => Update::LookingUp {
+                asked: 0,
+                answered: 0,
+                closest_bits: 0,
+                peers: 0,
+                elapsed: Duration::ZERO,
             },
         }
     }
@@ -109,13 +131,19 @@ impl Scene<'_> {
     /// too early to tell.
     pub(super) fn diagnosis(&self) -> Option<String> {
         let snapshot = &self.status.snapshot;
-        if snapshot.phase == Phase::Seeding || snapshot.connected > 0 {
+        let peers = &snapshot.peers;
+        let busy = matches!(
+            snapshot.phase,
+            Phase::Complete | Phase::Opening | Phase::Paused
+        );
+        if busy || peers.connected > 0 || self.status.checking.is_some() {
             return None;
         }
-        if self.status.checking.is_some() || snapshot.paused.is_some() {
-            return None;
-        }
-        let next = self.status.search.next.map(|next| next.saturating_duration_since(self.now));
+        let next = self
+            .status
+            .search
+            .next
+            .map(|next| next.saturating_duration_since(self.now));
         let again = match next {
             Some(wait) => format!("looking again in {}", duration(wait)),
             None => "the lookup goes on".to_owned(),
@@ -125,7 +153,7 @@ impl Scene<'_> {
                 format!(
                     "no connection to any of {} known peers, and the DHT is off; \
                      each is tried again with growing pauses",
-                    snapshot.known
+                    peers.known
                 )
             });
         };
@@ -139,18 +167,18 @@ impl Scene<'_> {
             });
         }
         let last = self.status.search.last.as_ref()?;
-        if last.peers == 0 && snapshot.known == 0 {
+        if last.peers == 0 && peers.known == 0 {
             return Some(format!(
                 "asked {} nodes up to {} shared bits; nobody announces this torrent; {again}",
                 last.asked, last.closest_bits
             ));
         }
-        let failed = snapshot.refused + snapshot.timed_out;
-        (snapshot.tried > 0 && failed >= snapshot.tried).then(|| {
+        let failed = peers.refused + peers.timed_out;
+        (peers.tried > 0 && failed >= peers.tried).then(|| {
             format!(
                 "{} peers known, none can be reached: {} refused, {} timed out; \
                  they are tried again later, {again}",
-                snapshot.known, snapshot.refused, snapshot.timed_out
+                peers.known, peers.refused, peers.timed_out
             )
         })
     }

@@ -190,4 +190,18 @@ mod tests {
         let chosen = selection(&[&"*a".repeat(500)]).unwrap();
         assert!(!chosen.picks(0, &"a".repeat(400)));
     }
+
+    proptest::proptest! {
+        #[test]
+        fn any_text_is_a_selection_or_an_error(value in "[0-9,*?a/-]{0,12}", path in "[a/*]{0,9}") {
+            if let Ok(chosen) = selection(&[&value]) {
+                let _ = chosen.picks(3, &path);
+            }
+        }
+
+        #[test]
+        fn a_pattern_of_its_own_text_matches(path in "[a-c/]{1,12}") {
+            proptest::prop_assert!(selection(&[&path]).unwrap().picks(0, &path));
+        }
+    }
 }

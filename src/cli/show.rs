@@ -47,7 +47,8 @@ struct View<'a> {
     files: Vec<FileView>,
 }
 
-/// One file; padding is left out, as it is in every list.
+/// One file; padding is left out, as it is in every list. That leaves gaps in the numbers: they
+/// are those of the torrent, which `--files` and a magnet's `so` (less one) mean too.
 #[derive(Serialize)]
 struct FileView {
     /// From 1, as `get --files` takes it.
@@ -56,7 +57,9 @@ struct FileView {
     size: u64,
 }
 
-/// Writes the view on stdout.
+/// Writes the view on stdout: it is the command's answer, not a report on its way.
+///
+/// Threat: name, comment, maker and paths come from strangers; each is escaped for the terminal.
 pub(super) fn print(torrent: &Torrent, list: FileList, reporter: &mut Reporter) {
     let info = &*torrent.info;
     if reporter.style() == Style::Json {
@@ -120,6 +123,7 @@ pub(super) fn print(torrent: &Torrent, list: FileList, reporter: &mut Reporter) 
 /// The numbered list of files on stdout; what `--files` of `get` refers to.
 pub(super) fn print_files(info: &Info, reporter: &mut Reporter) {
     let files = files(info);
+    // Right-aligned numbers, so that a list of thousands can be read and cut by columns.
     let digits = files.last().map_or(1, |file| file.number.to_string().len());
     let lines = files.iter().map(|file| {
         format!(
@@ -132,6 +136,7 @@ pub(super) fn print_files(info: &Info, reporter: &mut Reporter) {
     reporter.print(&lines.collect::<String>());
 }
 
+/// The data files with their numbers.
 fn files(info: &Info) -> Vec<FileView> {
     let data = info
         .files()

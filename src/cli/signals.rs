@@ -16,8 +16,7 @@ impl Signals {
     /// # Errors
     /// When the handlers cannot be installed.
     pub(super) fn new() -> Result<Signals, Failure> {
-        let install =
-            |kind| signal(kind).map_err(|e| Failure::io("signals cannot be caught", &e));
+        let install = |kind| signal(kind).map_err(|e| Failure::io("signals cannot be caught", &e));
         Ok(Signals {
             interrupt: install(SignalKind::interrupt())?,
             terminate: install(SignalKind::terminate())?,

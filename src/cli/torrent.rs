@@ -17,7 +17,7 @@ use super::report::{Reporter, Style};
 use super::update::Update;
 use super::verify;
 use super::walk::{self, Tree};
-use crate::metainfo::{Builder, Magnet, Options, Torrent, TorrentError};
+use crate::metainfo::{Builder, FilePath, Magnet, Options, Torrent, TorrentError};
 
 /// The largest torrent file that is read.
 const MAX_BYTES: u64 = 16 << 20;
@@ -97,6 +97,7 @@ pub(super) fn make(
         let text = format!("left out, neither file nor folder: {}", skipped.display());
         reporter.note(Instant::now(), text);
     }
+    names_survive(&tree)?;
     let mut builder = builder(&tree, choices).map_err(refused)?;
     let total = tree.total_length();
     let mut done = 0u64;
@@ -126,6 +127,7 @@ pub(super) fn make(
             return Err(Failure::new(ExitCode::Conflict, message).hint("try again"));
         }
     }
+    reporter.settle();
     builder.finish().map_err(refused)
 }
 
@@ -148,6 +150,25 @@ fn builder(tree: &Tree, choices: &Choices) -> Result<Builder, TorrentError> {
         ..Options::default()
     };
     Builder::new(&tree.name, files, options)
+}
+
+/// Names that a careful reader would change (dots or blanks at the end, invisible characters, more
+/// than 240 bytes) are refused: their files would be missing under the names in the torrent.
+fn names_survive(tree: &Tree) -> Result<(), Failure> {
+    for found in &tree.files {
+        let mut parts = vec![tree.name.clone()];
+        parts.extend(found.path.iter().cloned());
+        let read = FilePath::new(&parts).map_err(|error| refused(error.into()))?;
+        let changed = parts
+            .iter()
+            .zip(read.components())
+            .find(|(ours, theirs)| ours != theirs);
+        if let Some((ours, theirs)) = changed {
+            let message = format!("the name `{ours}` would arrive as `{theirs}` elsewhere");
+            return Err(Failure::new(ExitCode::BadInput, message).hint("rename it first"));
+        }
+    }
+    Ok(())
 }
 
 fn refused(error: TorrentError) -> Failure {

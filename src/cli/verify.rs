@@ -22,15 +22,18 @@ use crate::swarm::{Geometry, Span, spans};
 /// Bytes read at once.
 const CHUNK: usize = 256 << 10;
 
-/// How a file compares.
+/// How a file compares with what the torrent says of it. The worst that is known wins: a file of
+/// the wrong size is not called damaged as well.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize)]
 #[serde(rename_all = "snake_case")]
 enum FileState {
+    /// Right size, and no wrong piece touches it.
     Ok,
     /// Some of its pieces are wrong.
     Damaged,
     /// Shorter or longer than in the torrent.
     WrongSize,
+    /// Not there, or a part of the way to it is no folder.
     Missing,
 }
 
@@ -45,7 +48,7 @@ impl FileState {
     }
 }
 
-/// One file of the answer.
+/// One file of the answer. Padding files are never listed: nobody stores them.
 #[derive(Debug, Serialize)]
 struct FileReport {
     path: String,
@@ -55,7 +58,8 @@ struct FileReport {
     bad_pieces: Vec<u32>,
 }
 
-/// The answer as JSON.
+/// The answer as JSON, complete: right files are in it too. For people only what is wrong is
+/// printed, so that no output means that nothing is.
 #[derive(Debug, Serialize)]
 struct Report<'a> {
     #[serde(rename = "type")]
@@ -66,7 +70,8 @@ struct Report<'a> {
     files: Vec<FileReport>,
 }
 
-/// Runs it.
+/// Runs it. Results go to stdout, the sum of them to stderr; a difference is a failure of the
+/// command, so that `verify && use` is safe.
 ///
 /// # Errors
 /// [`ExitCode::VerifyFailed`] if anything differs; that of the torrent file or of reading.
@@ -80,6 +85,7 @@ pub(super) fn run(
     let beside = torrent.parent().filter(|dir| !dir.as_os_str().is_empty());
     let path = path.unwrap_or_else(|| beside.unwrap_or(Path::new(".")).to_path_buf());
     let (bad, states) = compare(info, &path, reporter)?;
+    reporter.settle();
     let info_hash = info.info_hash().to_string();
     let files = describe(info, &bad, &states);
     let wrong: Vec<&FileReport> = files
@@ -183,7 +189,7 @@ struct OnDisk {
 }
 
 impl OnDisk {
-    /// Compares presence and sizes.
+    /// Compares presence and sizes, which costs no reading; the hashes come after.
     fn look(info: &Info, named: &Path) -> Result<Self, Failure> {
         let places: Vec<PathBuf> = info
             .files()
@@ -268,6 +274,7 @@ impl OnDisk {
     }
 }
 
+/// Links are followed: what is read is what counts here, and nothing is written.
 fn state_of(path: &Path, length: u64) -> Result<FileState, Failure> {
     match std::fs::metadata(path) {
         Ok(found) if found.is_file() && found.len() == length => Ok(FileState::Ok),
@@ -280,12 +287,16 @@ fn state_of(path: &Path, length: u64) -> Result<FileState, Failure> {
     }
 }
 
+/// `a/b` with a file `a` is as missing as without one.
 fn is_missing(error: &std::io::Error) -> bool {
     use std::io::ErrorKind;
     matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory)
 }
 
 /// The data files with their wrong pieces.
+///
+/// A piece that reaches over the border of two files counts against both: its hash cannot tell
+/// which of them is wrong.
 fn describe(info: &Info, bad: &[u32], states: &[FileState]) -> Vec<FileReport> {
     let piece_length = u64::from(info.piece_length()).max(1);
     let data = |(file, _): &(&FileEntry, &FileState)| file.kind == FileKind::Data;

@@ -9,7 +9,8 @@ use std::time::Duration;
 use super::format::{bar, bytes, bytes_of, duration, escape, eta, percent, rate};
 use super::update::{Done, Source, Timeline, Transfer, Update};
 
-/// Columns of the bar on a terminal.
+/// Columns of the bar on a terminal: with name, sizes, rate and time it fits into 100 columns,
+/// and the live line is cut at the edge of a narrower one.
 const BAR: usize = 24;
 
 /// Whether text may hold colours.
@@ -58,6 +59,7 @@ impl Update {
                 "Connecting … {} of {tried} tried, {refused} refused, {timed_out} timed out",
                 count(*connected, "peer")
             ),
+            // The size is known only once a peer's extension handshake has told it.
             Update::Metadata { have: _, total: 0 } => "Metadata … asked".to_owned(),
             Update::Metadata { have, total } => format!("Metadata … {have}/{total}"),
             Update::MetadataDone { .. }
@@ -122,6 +124,7 @@ impl Update {
                 rate(*up),
                 count(*peers, "peer")
             ),
+            // Those without a name have theirs in `line`, which calls this only for the others.
             other => other.line(),
         }
     }
@@ -149,6 +152,8 @@ impl Update {
     }
 }
 
+/// A download has both a plain and a live form; the second ends with the upload rate, which would
+/// only be noise in a log.
 impl Transfer {
     fn line(&self) -> String {
         format!(
@@ -180,6 +185,7 @@ impl Transfer {
 impl Done {
     /// The summary for people: one line, and one with the start timeline if there is any.
     pub fn lines(&self) -> String {
+        // Of the whole command, searching included: that is the time that the user waited.
         let seconds = self.elapsed.as_millis().max(1);
         let mean = u128::from(self.downloaded) * 1000 / seconds;
         let mean = u64::try_from(mean).unwrap_or(u64::MAX);
@@ -222,6 +228,7 @@ impl Timeline {
     }
 }
 
+/// The full part in green, the open one dim; without colour the shapes alone tell them apart.
 fn painted_bar(have: u64, total: u64, paint: Paint) -> String {
     let (full, open) = bar(have, total, BAR);
     match paint {
@@ -230,6 +237,7 @@ fn painted_bar(have: u64, total: u64, paint: Paint) -> String {
     }
 }
 
+/// How a source reads behind "3 peers".
 fn whence(source: Source) -> &'static str {
     match source {
         Source::Dht => "from the DHT",

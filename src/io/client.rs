@@ -18,7 +18,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use bencode::{AddressPolicy, Cidr, Endpoint, Family};
-use dht::Node;
+use dht::{Families, Node};
 use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
 use tokio::sync::{mpsc, oneshot, watch};
@@ -26,13 +26,12 @@ use tokio::task::JoinSet;
 use tokio::time::sleep;
 
 use super::dht::{self as dht_task, DhtHandle};
+use super::entropy;
 use super::listen::{self, Registration};
 use super::resolve::resolve;
 use super::sockets::{self, Bind, Port};
-use super::torrent::{
-    Destination, Driver, INPUTS, Input, Select, Status, Surroundings, TorrentEvent,
-};
-use super::entropy;
+use super::status::{Destination, Select, Status, TorrentEvent};
+use super::torrent::{Driver, INPUTS, Input, Surroundings};
 use crate::metainfo::{Info, InfoHash};
 use crate::storage::{DhtState, load_dht_state, save_dht_state};
 use crate::swarm::{PeerSource, Settings, Torrent};
@@ -149,7 +148,10 @@ impl Client {
         let mut policy = AddressPolicy::new(config.allowed.clone());
         if let Bind::Address(ip) = config.bind {
             policy.allow_range_of(ip);
-            policy.add_own(Endpoint { ip, port: sockets.port });
+            policy.add_own(Endpoint {
+                ip,
+                port: sockets.port,
+            });
         }
         let (mut tcp, mut udp) = (Vec::new(), [None, None]);
         for (slot, pair) in udp.iter_mut().zip([sockets.v4, sockets.v6]) {
@@ -164,13 +166,20 @@ impl Client {
         let dht = match config.dht {
             Dht::On => {
                 let [v4, v6] = udp;
-                let saved = config.state.as_deref().map(load_dht_state).unwrap_or_default();
-                let families = [(Family::V4, v4.is_some()), (Family::V6, v6.is_some())];
-                let families = families.into_iter().filter(|(_, bound)| *bound);
+                let saved = config
+                    .state
+                    .as_deref()
+                    .map(load_dht_state)
+                    .unwrap_or_default();
+                let families = match (&v4, &v6) {
+                    (Some(_), None) => Families::V4,
+                    (None, Some(_)) => Families::V6,
+                    _ => Families::Both,
+                };
                 let node = Node::new(
                     dht::Config {
                         id: saved.id.map(dht::Id::from),
-                        families: families.map(|(family, _)| family).collect(),
+                        families,
                         policy: policy.clone(),
                         ..dht::Config::default()
                     },
@@ -178,7 +187,11 @@ impl Client {
                     Instant::now(),
                 );
                 let handle = dht_task::start(node, v4, v6);
-                background.spawn(keep_joined(handle.clone(), saved.contacts, config.bootstrap));
+                background.spawn(keep_joined(
+                    handle.clone(),
+                    saved.contacts,
+                    config.bootstrap,
+                ));
                 if let Some(folder) = config.state.clone() {
                     background.spawn(keep_saved(handle.clone(), folder));
                 }
@@ -223,9 +236,10 @@ impl Client {
         let seed = entropy::seed()?;
         let (info_hash, torrent) = match spec.source {
             Source::Hash(hash) => (hash, Torrent::from_hash(hash, settings, seed, started)),
-            Source::Info(info) => {
-                (info.info_hash(), Torrent::from_info(info, settings, seed, started))
-            }
+            Source::Info(info) => (
+                info.info_hash(),
+                Torrent::from_info(info, settings, seed, started),
+            ),
         };
         let (to_self, inputs) = mpsc::channel(INPUTS);
         let (events, heard) = mpsc::channel(EVENTS);
@@ -245,7 +259,10 @@ impl Client {
             status,
             started,
         };
-        let _ = self.registrations.send(Registration::Add(info_hash, to_self.clone())).await;
+        let _ = self
+            .registrations
+            .send(Registration::Add(info_hash, to_self.clone()))
+            .await;
         tokio::spawn(driver.run(inputs));
         for peer in spec.peers {
             let torrent = to_self.clone();
@@ -301,13 +318,19 @@ impl TorrentHandle {
     /// More peers to try.
     pub async fn add_peers(&self, peers: Vec<SocketAddr>) {
         let peers = peers.into_iter().map(Endpoint::from).collect();
-        let _ = self.inputs.send(Input::Add(PeerSource::Manual, peers)).await;
+        let _ = self
+            .inputs
+            .send(Input::Add(PeerSource::Manual, peers))
+            .await;
     }
 
     /// Says goodbye to the peers and makes everything durable; returns the last state.
     pub async fn stop(self) -> Status {
         let (done, stopped) = oneshot::channel();
-        let _ = self.registrations.send(Registration::Remove(self.info_hash)).await;
+        let _ = self
+            .registrations
+            .send(Registration::Remove(self.info_hash))
+            .await;
         if self.inputs.send(Input::Stop(done)).await.is_ok() {
             // An error means that the task has ended already.
             let _ = stopped.await;
@@ -324,8 +347,11 @@ async fn keep_joined(dht: DhtHandle, saved: Vec<Endpoint>, bootstrap: Vec<String
     }
     let mut pause = RESOLVE_AGAIN;
     loop {
-        let mut names: JoinSet<Vec<Endpoint>> =
-            bootstrap.iter().cloned().map(|host| async move { resolve(&host).await }).collect();
+        let mut names: JoinSet<Vec<Endpoint>> = bootstrap
+            .iter()
+            .cloned()
+            .map(|host| async move { resolve(&host).await })
+            .collect();
         while let Some(found) = names.join_next().await {
             dht.join(found.unwrap_or_default()).await;
         }
@@ -351,8 +377,10 @@ async fn save(dht: &DhtHandle, folder: &std::path::Path) {
         // A start without network must not forget what earlier ones knew.
         return;
     }
-    let id = view.ids.first().map(|(_, id)| *id.as_bytes());
-    let state = DhtState { id, contacts: view.contacts };
+    let state = DhtState {
+        id: Some(*view.id.as_bytes()),
+        contacts: view.contacts,
+    };
     if let Err(error) = save_dht_state(folder, &state) {
         tracing::warn!(%error, "the DHT's contacts could not be saved");
     }

@@ -10,7 +10,7 @@ use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
 use bencode::{Endpoint, Family};
-use dht::{AnnouncePort, Event, Id, LookupId, LookupReport, Node};
+use dht::{AnnouncePort, Contact, Entry, Event, Id, LookupId, LookupReport, Node, Stats};
 use tokio::net::UdpSocket;
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::time::sleep_until;
@@ -50,11 +50,26 @@ pub enum SearchEvent {
     /// Peers from one node's answer.
     Peers(Vec<Endpoint>),
     /// One node answered; only when the search is [`Trace::On`].
-    Answered(dht::Answered),
+    Answered(Answer),
     /// How far the lookup is.
     Progress(LookupReport),
     /// The lookup is over (and announced, if that was asked for).
     Done(LookupReport),
+}
+
+/// One node's answer to a traced search.
+#[derive(Clone, Copy, Debug)]
+pub struct Answer {
+    /// Who answered.
+    pub from: Contact,
+    /// Leading bits that it shares with the target.
+    pub bits: usize,
+    /// Nodes it named.
+    pub nodes: usize,
+    /// Peers it named.
+    pub peers: usize,
+    /// Its round-trip time.
+    pub rtt: Duration,
 }
 
 /// Whether a search tells every answer.
@@ -78,7 +93,11 @@ pub enum Search {
 }
 
 enum Command {
-    Search { search: Search, trace: Trace, events: mpsc::Sender<SearchEvent> },
+    Search {
+        search: Search,
+        trace: Trace,
+        events: mpsc::Sender<SearchEvent>,
+    },
     Join(Vec<Endpoint>),
     Ping(Endpoint, Option<oneshot::Sender<Option<Pong>>>),
     View(oneshot::Sender<View>),
@@ -96,12 +115,14 @@ pub struct Pong {
 /// A copy of the node's inner state, to look at or to save.
 #[derive(Clone, Debug)]
 pub struct View {
-    /// Our ids, by family in use.
-    pub ids: Vec<(Family, Id)>,
-    /// The routing table.
-    pub table: Vec<dht::BucketView>,
+    /// Our id.
+    pub id: Id,
+    /// Both routing tables, bucket by bucket; a bucket's index is the bits shared with our id.
+    pub tables: [(Family, Vec<Vec<Entry>>); 2],
+    /// Info hashes and peers that others announced to us.
+    pub stored: (usize, usize),
     /// Counters.
-    pub stats: dht::Stats,
+    pub stats: Stats,
     /// Endpoints worth asking at the next start, best first.
     pub contacts: Vec<Endpoint>,
 }
@@ -118,7 +139,14 @@ impl DhtHandle {
     pub async fn search(&self, search: Search, trace: Trace) -> mpsc::Receiver<SearchEvent> {
         let (events, receiver) = mpsc::channel(SEARCH_EVENTS);
         // A task that is gone drops the sender, which ends the receiver.
-        let _ = self.commands.send(Command::Search { search, trace, events }).await;
+        let _ = self
+            .commands
+            .send(Command::Search {
+                search,
+                trace,
+                events,
+            })
+            .await;
         receiver
     }
 
@@ -130,7 +158,10 @@ impl DhtHandle {
     /// Pings a node and waits for its answer.
     pub async fn ping(&self, node: Endpoint) -> Option<Pong> {
         let (reply, pong) = oneshot::channel();
-        self.commands.send(Command::Ping(node, Some(reply))).await.ok()?;
+        self.commands
+            .send(Command::Ping(node, Some(reply)))
+            .await
+            .ok()?;
         pong.await.ok()?
     }
 
@@ -180,6 +211,11 @@ struct Driver {
 impl Driver {
     async fn run(mut self, mut commands: mpsc::Receiver<Command>) {
         let mut buffer = vec![0; DATAGRAM];
+        for socket in [&self.v4, &self.v6].into_iter().flatten() {
+            // Until the first wait, a socket counts as not writable, and the first queries would be
+            // lost.
+            let _ = socket.writable().await;
+        }
         loop {
             self.drain();
             let timeout = self.node.next_timeout();
@@ -203,7 +239,8 @@ impl Driver {
             };
             match socket.map(|socket| socket.try_recv_from(buffer)) {
                 Some(Ok((length, from))) => {
-                    self.node.handle_datagram(Instant::now(), from, &buffer[..length]);
+                    self.node
+                        .handle_datagram(Instant::now(), from, &buffer[..length]);
                     self.transmit();
                 }
                 // ECONNREFUSED and the like speak of one datagram sent, not of the socket.
@@ -216,7 +253,7 @@ impl Driver {
     /// Datagrams that the kernel cannot take are lost, as datagrams may be.
     fn transmit(&mut self) {
         while let Some(transmit) = self.node.poll_transmit() {
-            let to = SocketAddr::from(transmit.to);
+            let to: SocketAddr = transmit.to;
             let socket = if to.is_ipv4() { &self.v4 } else { &self.v6 };
             if let Some(socket) = socket {
                 let _ = socket.try_send_to(&transmit.payload, to);
@@ -239,8 +276,8 @@ impl Driver {
             }
         }
         let stats = self.node.stats();
-        let (nodes, received, sent) =
-            (self.node.contacts().count(), stats.received(), stats.queries_sent());
+        let (received, sent) = (stats.datagrams_in, stats.datagrams_out);
+        let nodes = self.node.table_len(Family::V4) + self.node.table_len(Family::V6);
         self.publish.send_if_modified(|status| {
             let before = status.clone();
             status.nodes = nodes;
@@ -264,9 +301,23 @@ impl Driver {
                     let _ = events.try_send(SearchEvent::Peers(peers));
                 }
             }
-            Event::Answered(answered) => {
-                if let Some(events) = self.searches.get(&answered.lookup) {
-                    let _ = events.try_send(SearchEvent::Answered(answered));
+            Event::Answered {
+                lookup,
+                from,
+                bits,
+                nodes,
+                peers,
+                rtt,
+            } => {
+                if let Some(events) = self.searches.get(&lookup) {
+                    let answer = Answer {
+                        from,
+                        bits,
+                        nodes,
+                        peers,
+                        rtt,
+                    };
+                    let _ = events.try_send(SearchEvent::Answered(answer));
                 }
             }
             Event::LookupDone { lookup, report } => {
@@ -290,17 +341,23 @@ impl Driver {
     fn handle_command(&mut self, command: Command) {
         let now = Instant::now();
         match command {
-            Command::Search { search, trace, events } => {
-                let lookup = match search {
-                    Search::Peers(hash) => self.node.get_peers(now, Id::from(hash.0)),
-                    Search::Announce(hash, port) => {
-                        self.node.announce(now, Id::from(hash.0), AnnouncePort::Explicit(port))
+            Command::Search {
+                search,
+                trace,
+                events,
+            } => {
+                let node = &mut self.node;
+                let lookup = match (search, trace) {
+                    (Search::Peers(hash), Trace::Off) => node.get_peers(now, Id::from(hash.0)),
+                    (Search::Peers(hash), Trace::On) => {
+                        node.get_peers_traced(now, Id::from(hash.0))
                     }
-                    Search::Nodes(target) => self.node.find_node(now, target),
+                    (Search::Announce(hash, port), _) => {
+                        node.announce(now, Id::from(hash.0), AnnouncePort::Explicit(port))
+                    }
+                    (Search::Nodes(target), Trace::Off) => node.find_node(now, target),
+                    (Search::Nodes(target), Trace::On) => node.find_node_traced(now, target),
                 };
-                if trace == Trace::On {
-                    self.node.trace(lookup);
-                }
                 self.searches.insert(lookup, events);
             }
             Command::Join(contacts) => self.node.join(now, contacts),
@@ -311,11 +368,19 @@ impl Driver {
                 }
             }
             Command::View(reply) => {
+                let node = &self.node;
+                let table = |family| {
+                    (
+                        family,
+                        node.buckets(family).map(<[Entry]>::to_vec).collect(),
+                    )
+                };
                 let _ = reply.send(View {
-                    ids: self.node.ids().collect(),
-                    table: self.node.table_view(now),
-                    stats: self.node.stats().clone(),
-                    contacts: self.node.contacts().map(|contact| contact.endpoint).collect(),
+                    id: node.id(Family::V4),
+                    tables: [table(Family::V4), table(Family::V6)],
+                    stored: node.stored(),
+                    stats: *node.stats(),
+                    contacts: node.contacts().map(|contact| contact.endpoint).collect(),
                 });
             }
         }

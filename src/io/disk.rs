@@ -51,36 +51,49 @@ impl DiskHandle {
     ) -> std::io::Result<DiskHandle> {
         let (orders, queue) = sync_channel(QUEUE);
         let back = orders.clone();
-        std::thread::Builder::new().name("disk".into()).spawn(move || {
-            let mut said = Instant::now();
-            let mut progress = |check: CheckProgress| {
-                if said.elapsed() >= CHECK_REPORT {
-                    said = Instant::now();
-                    // Progress is a courtesy: if the queue is full the next one will do.
-                    let _ = torrent.try_send(Input::Checking(check));
-                }
-            };
-            match Disk::open(info, location, mode, &mut progress) {
-                Ok(Opened { disk, have, .. }) => {
-                    if torrent.blocking_send(Input::StorageReady(have)).is_ok() {
-                        Worker { disk, torrent, back, syncing: false, backlog: VecDeque::new() }.run(&queue);
+        std::thread::Builder::new()
+            .name("disk".into())
+            .spawn(move || {
+                let mut said = Instant::now();
+                let mut progress = |check: CheckProgress| {
+                    if said.elapsed() >= CHECK_REPORT {
+                        said = Instant::now();
+                        // Progress is a courtesy: if the queue is full the next one will do.
+                        let _ = torrent.try_send(Input::Checking(check));
+                    }
+                };
+                match Disk::open(info, location, mode, &mut progress) {
+                    Ok(Opened { disk, have, .. }) => {
+                        if torrent.blocking_send(Input::StorageReady(have)).is_ok() {
+                            Worker {
+                                disk,
+                                torrent,
+                                back,
+                                syncing: false,
+                                backlog: VecDeque::new(),
+                            }
+                            .run(&queue);
+                        }
+                    }
+                    Err(error) => {
+                        let _ = torrent.blocking_send(Input::StorageFailed(error));
                     }
                 }
-                Err(error) => {
-                    let _ = torrent.blocking_send(Input::StorageFailed(error));
-                }
-            }
-        })?;
+            })?;
         Ok(DiskHandle { orders })
     }
 
     /// Hands a job over. `false` when the thread has ended or cannot follow, which the torrent
     /// treats as an I/O error.
     pub(super) fn submit(&self, job: Job) -> Result<(), Job> {
-        self.orders.try_send(Order::Do(job)).map_err(|error| match error {
-            TrySendError::Full(Order::Do(job)) | TrySendError::Disconnected(Order::Do(job)) => job,
-            _ => unreachable!("only jobs are submitted here"),
-        })
+        self.orders
+            .try_send(Order::Do(job))
+            .map_err(|error| match error {
+                TrySendError::Full(Order::Do(job)) | TrySendError::Disconnected(Order::Do(job)) => {
+                    job
+                }
+                _ => unreachable!("only jobs are submitted here"),
+            })
     }
 
     /// Asks for [`Input::Flushed`].
@@ -154,7 +167,9 @@ impl Worker {
         if self.syncing || self.disk.next_sync().is_none_or(|due| due > now) {
             return;
         }
-        let Some(job) = self.disk.begin_sync(now) else { return };
+        let Some(job) = self.disk.begin_sync(now) else {
+            return;
+        };
         self.syncing = true;
         let back = self.back.clone();
         let run = move || {

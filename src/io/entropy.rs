@@ -9,6 +9,8 @@ use rand::rngs::SysRng;
 /// When the operating system has no randomness to give, which ends the start of a client.
 pub fn seed() -> std::io::Result<[u8; 32]> {
     let mut seed = [0; 32];
-    SysRng.try_fill_bytes(&mut seed).map_err(std::io::Error::other)?;
+    SysRng
+        .try_fill_bytes(&mut seed)
+        .map_err(std::io::Error::other)?;
     Ok(seed)
 }

@@ -88,6 +88,7 @@ pub(super) async fn run(
                     && let Some(torrent) = torrents.get(&theirs.info_hash)
                 {
                     // A torrent that cannot follow has enough peers for now.
+                    let opened = Box::new(opened);
                     let _ = torrent.try_send(Input::Incoming { opened, theirs, from });
                 }
             },
@@ -99,8 +100,13 @@ pub(super) async fn run(
 async fn accept_any(listeners: &[TcpListener]) -> (TcpStream, Endpoint) {
     loop {
         let accepted = poll_fn(|context| {
-            let ready = listeners.iter().map(|listener| listener.poll_accept(context));
-            ready.into_iter().find(Poll::is_ready).unwrap_or(Poll::Pending)
+            let ready = listeners
+                .iter()
+                .map(|listener| listener.poll_accept(context));
+            ready
+                .into_iter()
+                .find(Poll::is_ready)
+                .unwrap_or(Poll::Pending)
         });
         match accepted.await {
             Ok((stream, from)) => return (stream, Endpoint::from(from)),

@@ -19,7 +19,7 @@ use crate::swarm::{ClosedBy, DialError, PeerKey};
 use crate::wire::{Connection, Event, Handshake, Message, Violation};
 
 /// Room offered to each read. 256 KiB hold 15 blocks: on a fast link one wake-up, one batch.
-const READ_CHUNK: usize = 256 << 10;
+const READ_CHUNK: usize = 128 << 10;
 
 /// Room offered while a connection is slow: idle peers should cost little memory.
 const READ_CHUNK_IDLE: usize = 4 << 10;
@@ -70,7 +70,11 @@ pub(super) async fn dial(
         }
     };
     let connection = Connection::outgoing(hello, Instant::now());
-    let opened = Opened { stream, connection, input: BytesMut::new() };
+    let opened = Opened {
+        stream,
+        connection,
+        input: BytesMut::new(),
+    };
     serve(opened, peer, torrent, mailbox).await;
 }
 
@@ -81,8 +85,19 @@ pub(super) async fn serve(
     torrent: mpsc::Sender<Input>,
     mailbox: mpsc::Receiver<Vec<Message>>,
 ) {
-    let Opened { stream, connection, input } = opened;
-    let mut task = Task { peer, connection, input, torrent, accepted: 0, reported: 0 };
+    let Opened {
+        stream,
+        connection,
+        input,
+    } = opened;
+    let mut task = Task {
+        peer,
+        connection,
+        input,
+        torrent,
+        accepted: 0,
+        reported: 0,
+    };
     if let Some(by) = task.run(stream, mailbox).await {
         let _ = task.torrent.send(Input::Closed { peer, by }).await;
     }
@@ -121,6 +136,7 @@ impl Task {
         }
         let mut chunk = READ_CHUNK_IDLE;
         loop {
+            let due = self.connection.next_timeout();
             let output = self.connection.output();
             let more = output.has_remaining();
             self.input.reserve(chunk);
@@ -128,13 +144,17 @@ impl Task {
                 read = reader.read_buf(&mut self.input) => Wake::Read(read),
                 written = writer.write_buf(output), if more => Wake::Written(written),
                 mail = mailbox.recv() => Wake::Mail(mail),
-                () = sleep_until(self.connection.next_timeout().into()) => Wake::Timeout,
+                () = sleep_until(due.into()) => Wake::Timeout,
             };
             let now = Instant::now();
             let outcome = match wake {
                 Wake::Read(Ok(0)) => return Some(ClosedBy::Remote),
                 Wake::Read(Ok(read)) => {
-                    chunk = if read >= READ_CHUNK_IDLE { READ_CHUNK } else { READ_CHUNK_IDLE };
+                    chunk = if read >= READ_CHUNK_IDLE {
+                        READ_CHUNK
+                    } else {
+                        READ_CHUNK_IDLE
+                    };
                     self.handle_input().await
                 }
                 Wake::Written(Ok(_)) => self.report_sent().await,
@@ -167,19 +187,28 @@ impl Task {
     /// Frames what was read and hands it to the torrent, even if the last frame broke a rule: the
     /// good ones before it count.
     async fn handle_input(&mut self) -> Result<(), Option<ClosedBy>> {
-        let framed: Result<(), Violation> =
-            self.connection.handle_bytes(Instant::now(), &mut self.input);
+        let framed: Result<(), Violation> = self
+            .connection
+            .handle_bytes(Instant::now(), &mut self.input);
         let mut batch = Vec::new();
         while let Some(event) = self.connection.poll_event() {
             match event {
                 Event::Handshake(theirs) => {
-                    self.tell(Input::Opened { peer: self.peer, theirs }).await?;
+                    self.tell(Input::Opened {
+                        peer: self.peer,
+                        theirs,
+                    })
+                    .await?;
                 }
                 Event::Message(message) => batch.push(message),
             }
         }
         if !batch.is_empty() {
-            self.tell(Input::Messages { peer: self.peer, batch }).await?;
+            self.tell(Input::Messages {
+                peer: self.peer,
+                batch,
+            })
+            .await?;
         }
         framed.map_err(|violation| Some(ClosedBy::Violation(violation)))
     }
@@ -190,7 +219,11 @@ impl Task {
         let sent = self.accepted.saturating_sub(queued);
         if sent > self.reported && (queued == 0 || sent - self.reported >= SENT_REPORT as u64) {
             self.reported = sent;
-            self.tell(Input::Sent { peer: self.peer, block_bytes: sent }).await?;
+            self.tell(Input::Sent {
+                peer: self.peer,
+                block_bytes: sent,
+            })
+            .await?;
         }
         Ok(())
     }

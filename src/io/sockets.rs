@@ -90,28 +90,28 @@ fn bind_to_interface(_: &Socket, name: &str) -> io::Result<()> {
 }
 
 /// The listening sockets of one family, both on one port.
-pub struct Pair {
+pub(super) struct Pair {
     /// Peers.
-    pub tcp: TcpListener,
+    pub(super) tcp: TcpListener,
     /// The DHT.
-    pub udp: UdpSocket,
+    pub(super) udp: UdpSocket,
 }
 
 /// Everything the client listens on.
-pub struct Sockets {
+pub(super) struct Sockets {
     /// IPv4, unless ruled out or missing on this machine.
-    pub v4: Option<Pair>,
+    pub(super) v4: Option<Pair>,
     /// IPv6, likewise.
-    pub v6: Option<Pair>,
+    pub(super) v6: Option<Pair>,
     /// The port, the same for both families where both exist.
-    pub port: u16,
+    pub(super) port: u16,
 }
 
 /// Binds TCP and UDP of every family in `families` to one port.
 ///
 /// # Errors
 /// When no family can be bound at all, or the [`Port::Fixed`] port is taken.
-pub fn open(bind: &Bind, port: Port, families: &[Family]) -> io::Result<Sockets> {
+pub(super) fn open(bind: &Bind, port: Port, families: &[Family]) -> io::Result<Sockets> {
     let candidates: Vec<u16> = match port {
         Port::Fixed(port) => vec![port],
         Port::Any => vec![0; ANY_PORT_ATTEMPTS],
@@ -129,10 +129,16 @@ pub fn open(bind: &Bind, port: Port, families: &[Family]) -> io::Result<Sockets>
 }
 
 fn open_all(bind: &Bind, port: u16, families: &[Family]) -> io::Result<Sockets> {
-    let mut sockets = Sockets { v4: None, v6: None, port };
+    let mut sockets = Sockets {
+        v4: None,
+        v6: None,
+        port,
+    };
     let mut failure = None;
     for &family in families {
-        let Some(ip) = bind.address(family) else { continue };
+        let Some(ip) = bind.address(family) else {
+            continue;
+        };
         match open_pair(bind, SocketAddr::new(ip, sockets.port)) {
             Ok(pair) => {
                 sockets.port = pair.tcp.local_addr()?.port();
@@ -163,14 +169,17 @@ fn open_pair(bind: &Bind, address: SocketAddr) -> io::Result<Pair> {
     udp.bind(&SocketAddr::new(address.ip(), tcp.local_addr()?.port()).into())?;
     // A smaller buffer than asked for still works; only bursts suffer.
     let _ = udp.set_recv_buffer_size(UDP_RECEIVE_BUFFER);
-    Ok(Pair { tcp, udp: UdpSocket::from_std(udp.into())? })
+    Ok(Pair {
+        tcp,
+        udp: UdpSocket::from_std(udp.into())?,
+    })
 }
 
 /// Connects to a peer from the bound address.
 ///
 /// # Errors
 /// As `connect(2)`; also when `bind` rules the peer's family out.
-pub async fn connect(bind: &Bind, to: SocketAddr) -> io::Result<TcpStream> {
+pub(super) async fn connect(bind: &Bind, to: SocketAddr) -> io::Result<TcpStream> {
     let family = bencode::Endpoint::from(to).family();
     let Some(local) = bind.address(family) else {
         return Err(io::ErrorKind::NetworkUnreachable.into());
@@ -179,7 +188,9 @@ pub async fn connect(bind: &Bind, to: SocketAddr) -> io::Result<TcpStream> {
     if !local.is_unspecified() {
         socket.bind(&SocketAddr::new(local, 0).into())?;
     }
-    let stream = TcpSocket::from_std_stream(socket.into()).connect(to).await?;
+    let stream = TcpSocket::from_std_stream(socket.into())
+        .connect(to)
+        .await?;
     // Requests are small and must not wait for each other.
     stream.set_nodelay(true)?;
     Ok(stream)

@@ -8,7 +8,6 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use bencode::Endpoint;
-use dht::LookupReport;
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::time::sleep_until;
 
@@ -16,12 +15,12 @@ use super::dht::{DhtHandle, Search, SearchEvent, Trace};
 use super::disk::DiskHandle;
 use super::peer::{self, Opened};
 use super::sockets::Bind;
+use super::status::{Destination, Failed, SearchStatus, Select, Status, Timeline, TorrentEvent};
 use crate::metainfo::{Info, InfoHash};
-use crate::storage::{CheckProgress, Location, OpenError, OpenMode};
-use crate::swarm::disk::{Digests, DiskError, Job, Reply};
+use crate::storage::{CheckProgress, OpenError};
+use crate::swarm::disk::{DiskError, Job, Reply};
 use crate::swarm::{
-    Action, Bitfield, ClosedBy, DialError, Event, PeerKey, PeerSource, SearchClock, Snapshot,
-    Torrent,
+    Action, Bitfield, ClosedBy, DialError, Event, PeerKey, PeerSource, SearchClock, Torrent,
 };
 use crate::wire::{Handshake, Message};
 
@@ -43,7 +42,11 @@ pub(super) enum Input {
     /// An outgoing connection has shaken hands.
     Opened { peer: PeerKey, theirs: Handshake },
     /// A connection from outside for this torrent.
-    Incoming { opened: Opened, theirs: Handshake, from: Endpoint },
+    Incoming {
+        opened: Box<Opened>,
+        theirs: Handshake,
+        from: Endpoint,
+    },
     /// The messages of one read.
     Messages { peer: PeerKey, batch: Vec<Message> },
     /// Bytes of blocks written to the peer's socket since it opened.
@@ -66,92 +69,6 @@ pub(super) enum Input {
     Add(PeerSource, Vec<Endpoint>),
     /// End cleanly.
     Stop(oneshot::Sender<()>),
-}
-
-/// Picks the wanted pieces once the files are known.
-///
-/// # Errors
-/// A reason for people when the wish fits nothing in this torrent.
-pub type Select = Box<dyn FnOnce(&Info) -> Result<Option<Bitfield>, String> + Send>;
-
-/// Where the data goes.
-pub enum Destination {
-    /// Nowhere: only the metadata is wanted.
-    MetadataOnly,
-    /// Files.
-    Files(Location, OpenMode),
-}
-
-/// What the owner of a torrent hears, in order.
-#[derive(Debug)]
-pub enum TorrentEvent {
-    /// The files are known.
-    Metadata(Arc<Info>),
-    /// The pieces present at the start.
-    Opened {
-        /// Pieces that need not be fetched.
-        have: u32,
-    },
-    /// Everything wanted is verified, durable and under its final name.
-    Complete(Vec<PathBuf>),
-    /// Something worth a line: who was banned, that the disk is full, that it goes on.
-    Notice(Event),
-    /// The torrent cannot go on.
-    Failed(Failed),
-}
-
-/// Why a torrent cannot go on.
-#[derive(Debug)]
-pub enum Failed {
-    /// The wish for files fits nothing.
-    Selection(String),
-    /// The storage cannot be opened.
-    Storage(OpenError),
-    /// The finished data cannot be made durable.
-    Disk(DiskError),
-}
-
-/// Seconds from the torrent's start to what a user waits for; `None`: not yet.
-#[derive(Clone, Copy, PartialEq, Debug, Default)]
-pub struct Timeline {
-    /// A DHT node answered.
-    pub first_node: Option<Duration>,
-    /// An answer held peers.
-    pub first_peers: Option<Duration>,
-    /// A peer shook hands for this torrent.
-    pub first_handshake: Option<Duration>,
-    /// The metadata is complete.
-    pub metadata: Option<Duration>,
-    /// The first piece was verified and written.
-    pub first_piece: Option<Duration>,
-    /// Everything wanted is durable.
-    pub done: Option<Duration>,
-}
-
-/// The state of a torrent's DHT search.
-#[derive(Clone, Debug, Default)]
-pub struct SearchStatus {
-    /// The lookup under way.
-    pub running: Option<LookupReport>,
-    /// The last one that ended.
-    pub last: Option<LookupReport>,
-    /// Lookups that ended.
-    pub ended: u32,
-    /// When the next starts.
-    pub next: Option<Instant>,
-}
-
-/// What can be seen of a torrent from outside, renewed five times a second.
-#[derive(Clone, Debug)]
-pub struct Status {
-    /// The machine's counters and phase.
-    pub snapshot: Snapshot,
-    /// How far the check of existing data is, while it runs.
-    pub checking: Option<CheckProgress>,
-    /// The DHT search.
-    pub search: SearchStatus,
-    /// Milestones.
-    pub timeline: Timeline,
 }
 
 /// The pieces of the client that a torrent's task uses.
@@ -196,6 +113,18 @@ struct Desk {
     found: usize,
     checking: Option<CheckProgress>,
     timeline: Timeline,
+    storage: StorageState,
+}
+
+/// Whether peers can be served.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum StorageState {
+    /// There is none yet, or none will be: the metadata is asked for.
+    None,
+    /// Existing data is being checked; whoever came now would be turned away.
+    Opening,
+    /// Open.
+    Open,
 }
 
 impl Driver {
@@ -211,6 +140,7 @@ impl Driver {
             found: 0,
             checking: None,
             timeline: Timeline::default(),
+            storage: StorageState::None,
         };
         let mut status_due = self.started;
         loop {
@@ -220,21 +150,28 @@ impl Driver {
                 self.publish(&mut desk, now);
                 status_due = now + STATUS_INTERVAL;
             }
-            let searching = self.surroundings.dht.is_some() && self.torrent.may_search();
+            let searching =
+                self.surroundings.dht.is_some() && desk.storage != StorageState::Opening;
             let search_at = desk.clock.next_timeout().filter(|_| searching);
-            let timeout = [Some(self.torrent.next_timeout()), Some(status_due), search_at];
+            let timeout = [
+                Some(self.torrent.next_timeout()),
+                Some(status_due),
+                search_at,
+            ];
             let timeout = timeout.into_iter().flatten().min().unwrap_or(status_due);
             tokio::select! {
                 input = inputs.recv() => {
-                    let Some(mut input) = input else { return };
-                    for _ in 0..BATCH {
+                    let mut next = input;
+                    if next.is_none() {
+                        return;
+                    }
+                    let mut handled = 0;
+                    while let Some(input) = next {
                         if let Some(done) = self.handle(&mut desk, input) {
                             return self.stop(desk, done).await;
                         }
-                        match inputs.try_recv() {
-                            Ok(next) => input = next,
-                            Err(_) => break,
-                        }
+                        handled += 1;
+                        next = if handled < BATCH { inputs.try_recv().ok() } else { None };
                     }
                 }
                 event = next_event(&mut desk.search) => self.handle_search(&mut desk, event),
@@ -266,8 +203,12 @@ impl Driver {
                 self.reached(&mut desk.timeline.first_handshake, now);
                 self.torrent.handle_opened(now, peer, &theirs);
             }
-            Input::Incoming { opened, theirs, from } => {
-                self.handle_incoming(desk, opened, theirs, from);
+            Input::Incoming {
+                opened,
+                theirs,
+                from,
+            } => {
+                self.handle_incoming(desk, *opened, theirs, from);
             }
             Input::Closed { peer, by } => {
                 desk.mailboxes.remove(&peer);
@@ -280,6 +221,7 @@ impl Driver {
             Input::Checking(progress) => desk.checking = Some(progress),
             Input::StorageReady(have) => {
                 desk.checking = None;
+                desk.storage = StorageState::Open;
                 self.tell(TorrentEvent::Opened { have: have.count() });
                 self.torrent.storage_ready(now, have);
             }
@@ -307,7 +249,9 @@ impl Driver {
         from: Endpoint,
     ) {
         let now = Instant::now();
-        let Ok(peer) = self.torrent.accept(now, from, &theirs) else { return };
+        let Ok(peer) = self.torrent.accept(now, from, &theirs) else {
+            return;
+        };
         self.reached(&mut desk.timeline.first_handshake, now);
         opened.connection.accept(now, self.torrent.handshake());
         let mailbox = self.mailbox(desk, peer);
@@ -357,7 +301,9 @@ impl Driver {
     /// read what it asked for, and is let go.
     fn flush(&mut self, desk: &mut Desk) {
         for (peer, messages) in desk.outgoing.drain(..) {
-            let Some(mailbox) = desk.mailboxes.get_mut(&peer) else { continue };
+            let Some(mailbox) = desk.mailboxes.get_mut(&peer) else {
+                continue;
+            };
             for message in &messages {
                 if let Message::Piece { data, .. } = message {
                     mailbox.handed += data.len() as u64;
@@ -365,7 +311,8 @@ impl Driver {
             }
             if mailbox.sender.try_send(messages).is_err() {
                 desk.mailboxes.remove(&peer);
-                self.torrent.handle_closed(Instant::now(), peer, ClosedBy::Io);
+                self.torrent
+                    .handle_closed(Instant::now(), peer, ClosedBy::Io);
             }
         }
     }
@@ -378,7 +325,11 @@ impl Driver {
         if let Err(job) = refused {
             let error = DiskError::Io("the disk thread has ended".into());
             let reply = match job {
-                Job::Store { piece, blocks, .. } => Reply::StoreFailed { piece, blocks, error },
+                Job::Store { piece, blocks, .. } => Reply::StoreFailed {
+                    piece,
+                    blocks,
+                    error,
+                },
                 Job::Read { peer, block } => Reply::ReadFailed { peer, block, error },
             };
             self.torrent.handle_disk(Instant::now(), reply);
@@ -408,6 +359,11 @@ impl Driver {
     fn handle_metadata(&mut self, desk: &mut Desk, info: Arc<Info>) {
         let now = Instant::now();
         self.reached(&mut desk.timeline.metadata, now);
+        if info.is_private() {
+            // BEP 27: peers from its trackers only.
+            self.surroundings.dht = None;
+            desk.search = None;
+        }
         self.tell(TorrentEvent::Metadata(Arc::clone(&info)));
         let Destination::Files(location, mode) =
             std::mem::replace(&mut self.destination, Destination::MetadataOnly)
@@ -422,7 +378,10 @@ impl Driver {
             }
         }
         match DiskHandle::open(info, location, mode, self.to_self.clone()) {
-            Ok(disk) => desk.disk = Some(disk),
+            Ok(disk) => {
+                desk.disk = Some(disk);
+                desk.storage = StorageState::Opening;
+            }
             Err(error) => {
                 let error = DiskError::Io(format!("no thread for the disk: {error}"));
                 self.tell(TorrentEvent::Failed(Failed::Disk(error)));
@@ -431,7 +390,9 @@ impl Driver {
     }
 
     async fn search(&mut self, desk: &mut Desk) {
-        let Some(dht) = &self.surroundings.dht else { return };
+        let Some(dht) = &self.surroundings.dht else {
+            return;
+        };
         let search = Search::Announce(self.info_hash, self.surroundings.port);
         desk.clock.handle_started();
         desk.found = 0;

@@ -1,11 +1,29 @@
 //! One torrent's swarm: geometry, picker, choker, addresses, the torrent machine.
 
+pub mod addresses;
 pub mod bitfield;
+pub mod blame;
+pub mod choker;
+mod contract;
 pub mod disk;
+pub mod fetch;
 pub mod geometry;
+pub mod picker;
+pub mod pipeline;
+pub mod rarity;
+pub mod rate;
+pub mod search;
+pub mod serving;
+mod torrent;
 
 pub use bitfield::Bitfield;
+pub use contract::{
+    Action, CloseReason, ClosedBy, DialError, Event, Milestones, Mode, Order, PeerCounts,
+    PeerSource, Pex, Phase, Progress, Refusal, Settings, Snapshot, SourceCounts,
+};
 pub use geometry::{BLOCK_LENGTH, Geometry, Span, spans};
+pub use search::SearchClock;
+pub use torrent::Torrent;
 
 /// One connection (or attempt) of one torrent; never used again after it ended.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]

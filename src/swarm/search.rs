@@ -38,7 +38,13 @@ pub struct SearchClock {
 impl SearchClock {
     /// The first search is due at once.
     pub fn new(now: Instant) -> SearchClock {
-        SearchClock { state: State::Waiting { since: now, until: now }, fruitless: 0 }
+        SearchClock {
+            state: State::Waiting {
+                since: now,
+                until: now,
+            },
+            fruitless: 0,
+        }
     }
 
     /// The owner has started a search.
@@ -49,14 +55,19 @@ impl SearchClock {
     /// The search is over with that many peers found.
     pub fn handle_done(&mut self, now: Instant, found: usize) {
         let pause = if found == 0 {
-            let pause = FIRST_PAUSE.saturating_mul(1 << self.fruitless.min(6)).min(LONGEST_PAUSE);
+            let pause = FIRST_PAUSE
+                .saturating_mul(1 << self.fruitless.min(6))
+                .min(LONGEST_PAUSE);
             self.fruitless += 1;
             pause
         } else {
             self.fruitless = 0;
             ANNOUNCE_INTERVAL
         };
-        self.state = State::Waiting { since: now, until: now + pause };
+        self.state = State::Waiting {
+            since: now,
+            until: now + pause,
+        };
     }
 
     /// The torrent has too few peers: the next search comes earlier, never back to back.
@@ -76,6 +87,7 @@ impl SearchClock {
 }
 
 #[cfg(test)]
+#[expect(clippy::disallowed_methods, reason = "virtual time starts somewhere")]
 mod tests {
     use super::*;
 

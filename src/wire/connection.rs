@@ -26,9 +26,15 @@ const IDLE_TIMEOUT: Duration = Duration::from_secs(180);
 /// We say something at least this often.
 const KEEP_ALIVE: Duration = Duration::from_secs(110);
 
-/// Messages without payload that a peer may send at once, and how many more each second.
+/// Small messages that a peer may send at once, and how many more each second. What a transfer is made
+/// of (requests, their withdrawal, `have`) has a limit of its own, because 500 MiB/s are 32,000
+/// requests a second.
 const CONTROL_BURST: u32 = 4_000;
 const CONTROL_PER_SECOND: u32 = 1_000;
+
+/// The same for requests, their withdrawal and `have`: three times what a gigabyte a second needs.
+const TRANSFER_BURST: u32 = 200_000;
+const TRANSFER_PER_SECOND: u32 = 200_000;
 
 /// Messages of unknown kind before the connection ends.
 const MAX_UNKNOWN: u8 = 32;
@@ -70,8 +76,41 @@ pub struct Connection {
     heard: Instant,
     spoke: Instant,
     unknown: u8,
-    /// Control messages left, and when they were counted.
-    allowance: (u32, Instant),
+    control: Allowance,
+    transfer: Allowance,
+}
+
+/// Messages that may still come, refilled with time.
+#[derive(Clone, Copy, Debug)]
+struct Allowance {
+    left: u32,
+    counted: Instant,
+    burst: u32,
+    per_second: u32,
+}
+
+impl Allowance {
+    fn new(now: Instant, burst: u32, per_second: u32) -> Allowance {
+        Allowance {
+            left: burst,
+            counted: now,
+            burst,
+            per_second,
+        }
+    }
+
+    /// Counts one message. Threat: floods of small messages (reliability.md P7, P9, P21).
+    fn charge(&mut self, now: Instant) -> Result<(), Violation> {
+        let passed = now.saturating_duration_since(self.counted).as_millis();
+        let earned = passed.saturating_mul(u128::from(self.per_second)) / 1000;
+        if earned > 0 {
+            let earned = u32::try_from(earned).unwrap_or(u32::MAX);
+            self.left = self.left.saturating_add(earned).min(self.burst);
+            self.counted = now;
+        }
+        self.left = self.left.checked_sub(1).ok_or(Violation::Flood)?;
+        Ok(())
+    }
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -102,7 +141,8 @@ impl Connection {
             heard: now,
             spoke: now,
             unknown: 0,
-            allowance: (CONTROL_BURST, now),
+            control: Allowance::new(now, CONTROL_BURST, CONTROL_PER_SECOND),
+            transfer: Allowance::new(now, TRANSFER_BURST, TRANSFER_PER_SECOND),
         }
     }
 
@@ -163,8 +203,12 @@ impl Connection {
                 Ok(())
             };
         };
-        if !matches!(message, Message::Piece { .. }) {
-            self.charge(now)?;
+        match message {
+            Message::Piece { .. } => {}
+            Message::Request(_) | Message::Cancel(_) | Message::Reject(_) | Message::Have(_) => {
+                self.transfer.charge(now)?;
+            }
+            _ => self.control.charge(now)?,
         }
         let early = matches!(
             message,
@@ -190,20 +234,6 @@ impl Connection {
         if message != Message::KeepAlive {
             self.events.push_back(Event::Message(message));
         }
-        Ok(())
-    }
-
-    /// Counts one control message. Threat: floods of small messages (reliability.md P9, P21).
-    fn charge(&mut self, now: Instant) -> Result<(), Violation> {
-        let (left, since) = self.allowance;
-        let earned = now.saturating_duration_since(since).as_millis() as u64
-            * u64::from(CONTROL_PER_SECOND)
-            / 1000;
-        let earned = u32::try_from(earned).unwrap_or(CONTROL_BURST);
-        let left = left.saturating_add(earned).min(CONTROL_BURST);
-        let since = if earned > 0 { now } else { since };
-        let left = left.checked_sub(1).ok_or(Violation::Flood)?;
-        self.allowance = (left, since);
         Ok(())
     }
 

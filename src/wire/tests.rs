@@ -1,5 +1,7 @@
 //! The wire protocol against its specification: golden bytes, every cut, hostile lengths, scripts.
 
+#![expect(clippy::disallowed_methods, reason = "virtual time starts somewhere")]
+
 use std::time::{Duration, Instant};
 
 use bytes::{Buf, Bytes, BytesMut};
@@ -271,23 +273,45 @@ fn unknown_messages_are_skipped_up_to_a_bound() {
 #[test]
 fn a_flood_of_small_messages_ends_the_connection_and_a_steady_trickle_does_not() {
     let start = Instant::now();
-    let mut flooded = open(start);
-    let mut input = BytesMut::from(&bytes_of(&vec![Message::Choke; 10_000])[..]);
-    assert_eq!(
-        flooded.handle_bytes(start, &mut input),
-        Err(Violation::Flood)
-    );
-
+    for (message, most) in [(Message::Choke, 10_000), (Message::Have(1), 300_000)] {
+        let mut flooded = open(start);
+        let mut input = BytesMut::from(&bytes_of(&vec![message; most])[..]);
+        assert_eq!(
+            flooded.handle_bytes(start, &mut input),
+            Err(Violation::Flood)
+        );
+    }
     let mut steady = open(start);
     for second in 0..60 {
         let now = start + Duration::from_secs(second);
-        let mut input = BytesMut::from(&bytes_of(&vec![Message::Have(1); 900])[..]);
+        let mut input = BytesMut::from(&bytes_of(&vec![Message::Interested; 900])[..]);
         assert_eq!(
             steady.handle_bytes(now, &mut input),
             Ok(()),
             "second {second}"
         );
         drain(&mut steady);
+    }
+}
+
+#[test]
+fn the_requests_of_a_fast_peer_are_no_flood() {
+    let start = Instant::now();
+    let mut connection = open(start);
+    let request = Message::Request(Block {
+        piece: 0,
+        begin: 0,
+        length: 16 << 10,
+    });
+    for second in 0..10 {
+        let now = start + Duration::from_secs(second);
+        let mut input = BytesMut::from(&bytes_of(&vec![request.clone(); 64_000])[..]);
+        assert_eq!(
+            connection.handle_bytes(now, &mut input),
+            Ok(()),
+            "second {second}"
+        );
+        drain(&mut connection);
     }
 }
 

@@ -174,3 +174,25 @@ fn hops_are_the_longest_chain_that_answered() {
     assert_eq!(lookup.tally().hops, 5);
     assert!(lookup.closest_bits() <= 160);
 }
+
+#[test]
+fn only_who_is_vouched_for_is_asked_again() {
+    let mut lookup = Lookup::new(TARGET, open([contact(0), contact(1)]));
+    let first = lookup.next_question().expect("a seed");
+    let second = lookup.next_question().expect("a seed");
+    assert_eq!(
+        lookup.slow(first.endpoint),
+        Slowed::AskAgain,
+        "our table vouches for it"
+    );
+    assert_eq!(lookup.slow(first.endpoint), Slowed::Wait, "once");
+    lookup.answered(second.endpoint, None, open([contact(2), contact(3)]));
+    lookup.answered(first.endpoint, None, open([contact(3)]));
+    let mut decisions = [lookup.next_question(), lookup.next_question()]
+        .into_iter()
+        .flatten()
+        .map(|next| (next == contact(3), lookup.slow(next.endpoint)))
+        .collect::<Vec<_>>();
+    decisions.sort_by_key(|(named_twice, _)| *named_twice);
+    assert_eq!(decisions, [(false, Slowed::Wait), (true, Slowed::AskAgain)]);
+}

@@ -83,13 +83,7 @@ impl Node {
     pub(super) fn expire_questions(&mut self, now: Instant) {
         while let Some(due) = self.asking.expire(now) {
             match due {
-                Due::Slow {
-                    to,
-                    purpose: Purpose::Walk(lookup),
-                } => {
-                    self.walk_slowed(now, lookup, to);
-                }
-                Due::Slow { .. } => {}
+                Due::Slow(question) => self.slowed(now, &question),
                 Due::Failed(question) => {
                     self.stats.timeouts += 1;
                     if let Some(id) = question.expects {

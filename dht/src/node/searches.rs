@@ -13,8 +13,9 @@ use super::{Event, LookupId, LookupReport, Node, Purpose, Tracing};
 use crate::contact::Contact;
 use crate::family::{BOTH, PerFamily};
 use crate::id::Id;
-use crate::lookup::{K, Lookup, Tally};
+use crate::lookup::{K, Lookup, Slowed, Tally};
 use crate::message::{AnnouncePort, Method, Response};
+use crate::transactions::Pending;
 
 /// Longest life of a search after its first question (reliability.md §4.1).
 const LIFETIME: Duration = Duration::from_secs(60);
@@ -85,6 +86,18 @@ impl Search {
         match self.goal {
             Goal::Join(only) | Goal::Refresh(only) => only == family,
             Goal::FindNode | Goal::GetPeers | Goal::Announce(_) => true,
+        }
+    }
+
+    /// What it asks each node.
+    fn method(&self) -> Method<'static> {
+        match self.goal {
+            Goal::GetPeers | Goal::Announce(_) => Method::GetPeers {
+                info_hash: self.target,
+            },
+            Goal::FindNode | Goal::Join(_) | Goal::Refresh(_) => Method::FindNode {
+                target: self.target,
+            },
         }
     }
 
@@ -309,8 +322,20 @@ impl Node {
             .collect()
     }
 
-    pub(super) fn walk_slowed(&mut self, now: Instant, lookup: LookupId, who: Endpoint) {
-        self.with_walk(lookup, who.family(), |walk| walk.slow(who));
+    /// A question takes longer than usual. In a walk that frees a slot, and the question is put
+    /// again under the same transaction, so that either answer closes it.
+    pub(super) fn slowed(&mut self, now: Instant, question: &Pending<Purpose>) {
+        let Purpose::Walk(lookup) = question.purpose else {
+            return;
+        };
+        let Some(search) = self.searches.get_mut(&lookup) else {
+            return;
+        };
+        let method = search.method();
+        let walk = search.walks[question.to.family()].as_mut();
+        if walk.is_some_and(|walk| walk.slow(question.to) == Slowed::AskAgain) {
+            self.put(question.to, &question.id, &method);
+        }
         self.step(now, lookup);
     }
 
@@ -336,14 +361,7 @@ impl Node {
             self.searches.insert(lookup, search);
             return;
         };
-        let method = match search.goal {
-            Goal::GetPeers | Goal::Announce(_) => Method::GetPeers {
-                info_hash: search.target,
-            },
-            Goal::FindNode | Goal::Join(_) | Goal::Refresh(_) => Method::FindNode {
-                target: search.target,
-            },
-        };
+        let method = search.method();
         for family in BOTH {
             let Some(walk) = &mut search.walks[family] else {
                 continue;

@@ -71,13 +71,7 @@ fn a_question_is_slow_once_and_then_fails() {
     assert_eq!(open.next_timeout(), Some(now + PATIENCE.slow));
     assert_eq!(open.expire(now), None);
     let later = now + PATIENCE.slow;
-    assert_eq!(
-        open.expire(later),
-        Some(Due::Slow {
-            to: at(1),
-            purpose: 7
-        })
-    );
+    assert!(matches!(open.expire(later), Some(Due::Slow(question)) if question.purpose == 7));
     assert_eq!(open.expire(later), None);
     let later = now + PATIENCE.failed;
     assert!(matches!(open.expire(later), Some(Due::Failed(question)) if question.id == id));
@@ -122,7 +116,7 @@ proptest! {
             prop_assert!(due >= clock);
             clock = due;
             match open.expire(clock) {
-                Some(Due::Slow { .. }) => slow += 1,
+                Some(Due::Slow(_)) => slow += 1,
                 Some(Due::Failed(_)) => failed += 1,
                 None => prop_assert!(false, "a timeout that is due expires something"),
             }

@@ -1,0 +1,158 @@
+//! From an input to a torrent that the client can be given: a magnet link, a hash or a file become one
+//! [`Target`].
+
+use std::path::Path;
+use std::sync::Arc;
+
+use super::exit::{ExitCode, Failure};
+use super::input::Input;
+use super::plan::{Limits, NetworkPlan, Switch};
+use super::selection::Selection;
+use super::torrent;
+use crate::io::{Select, Source};
+use crate::metainfo::{Info, InfoHash, Magnet};
+use crate::storage::saved_info;
+use crate::swarm::{Bitfield, Geometry, Pex, Settings};
+
+/// What an input says about a torrent.
+pub(super) struct Target {
+    /// Its name in the network.
+    pub(super) info_hash: InfoHash,
+    /// Its files, if they are known already.
+    pub(super) info: Option<Arc<Info>>,
+    /// What the magnet link calls it.
+    pub(super) name: Option<String>,
+    /// Peers that the magnet link names.
+    pub(super) peers: Vec<String>,
+    /// Files that the magnet link selects (BEP 53).
+    pub(super) select: Option<Vec<std::ops::RangeInclusive<u32>>>,
+}
+
+impl Target {
+    /// Reads the input; for magnets and hashes also what an earlier run has kept of the files.
+    ///
+    /// # Errors
+    /// [`ExitCode::BadInput`] for what is no magnet or torrent, [`ExitCode::Io`] for unreadable files.
+    pub(super) fn read(input: &Input, state: &Path) -> Result<Target, Failure> {
+        let mut target = match input {
+            Input::Magnet(magnet) => Target::of_magnet(magnet),
+            Input::Hash(info_hash) => Target {
+                info_hash: *info_hash,
+                info: None,
+                name: None,
+                peers: Vec::new(),
+                select: None,
+            },
+            Input::TorrentFile(path) => return Ok(Target::of_info(torrent::load(path)?.info)),
+            Input::Url(_) => {
+                return Err(Failure::new(
+                    ExitCode::Usage,
+                    "torrent files by URL are not built yet",
+                )
+                .hint("download it with another program and pass the file"));
+            }
+            Input::Stdin => unreachable!("`-` was replaced by its lines"),
+        };
+        if let Some(raw) = saved_info(state, target.info_hash) {
+            // What was kept is checked like what comes from a peer; damaged means asking again.
+            target.info = Info::from_bytes(raw).ok().map(Arc::new);
+        }
+        Ok(target)
+    }
+
+    fn of_magnet(magnet: &Magnet) -> Target {
+        Target {
+            info_hash: magnet.info_hash,
+            info: None,
+            name: magnet.name.clone(),
+            peers: magnet
+                .peers
+                .iter()
+                .map(|(host, port)| host_port(host, *port))
+                .collect(),
+            select: magnet.select.clone(),
+        }
+    }
+
+    /// A torrent whose files are known.
+    pub(super) fn of_info(info: Arc<Info>) -> Target {
+        Target {
+            info_hash: info.info_hash(),
+            name: Some(info.name().to_owned()),
+            info: Some(info),
+            peers: Vec::new(),
+            select: None,
+        }
+    }
+
+    /// For the client.
+    pub(super) fn source(&self) -> Source {
+        match &self.info {
+            Some(info) => Source::Info(Arc::clone(info)),
+            None => Source::Hash(self.info_hash),
+        }
+    }
+}
+
+fn host_port(host: &str, port: u16) -> String {
+    if host.contains(':') {
+        format!("[{host}]:{port}")
+    } else {
+        format!("{host}:{port}")
+    }
+}
+
+/// The machine's settings from a plan.
+pub(super) fn settings(network: &NetworkPlan, limits: Limits) -> Settings {
+    Settings {
+        pex: if network.pex == Switch::On {
+            Pex::On
+        } else {
+            Pex::Off
+        },
+        limit_down: limits.down,
+        limit_up: limits.up,
+        ..Settings::default()
+    }
+}
+
+/// The wanted pieces as the user and the magnet link select files; `None`: all.
+pub(super) fn select(
+    selection: Selection,
+    by_magnet: Option<Vec<std::ops::RangeInclusive<u32>>>,
+) -> Option<Select> {
+    if matches!(selection, Selection::All) && by_magnet.is_none() {
+        return None;
+    }
+    Some(Box::new(move |info: &Info| {
+        // BEP 53 counts every file, the list that people see only those with data.
+        let picked = |index: u32, shown: u32, path: &str| match (&selection, &by_magnet) {
+            (Selection::All, Some(ranges)) => ranges.iter().any(|range| range.contains(&index)),
+            (selection, _) => selection.picks(shown, path),
+        };
+        let geometry = Geometry::new(info.piece_length(), info.total_length());
+        let mut wanted = Bitfield::new(geometry.piece_count());
+        let mut any = false;
+        let data = (0_u32..)
+            .zip(info.files())
+            .filter(|(_, file)| file.is_data());
+        for (shown, (index, file)) in (0_u32..).zip(data) {
+            if !picked(index, shown, &file.path.to_string()) {
+                continue;
+            }
+            any = true;
+            if file.length > 0 {
+                let length = u64::from(info.piece_length());
+                let last = (file.offset + file.length - 1) / length;
+                for piece in file.offset / length..=last {
+                    wanted.set(u32::try_from(piece).unwrap_or(u32::MAX));
+                }
+            }
+        }
+        if any {
+            Ok(Some(wanted))
+        } else {
+            Err("no file of this torrent is selected".to_owned())
+        }
+    }))
+}

@@ -1,0 +1,239 @@
+//! Which pieces of a torrent are on disk, when it is opened.
+//!
+//! A recorded piece is believed without reading it if every file it lies in still has the
+//! fingerprint that was recorded when that file was last known to be right: at the end of a clean
+//! run, or when the file got its final name. Every other piece that could be there is hashed,
+//! recorded or not: after a `kill -9` nobody can tell our last writes from foreign ones, but the
+//! kernel still has them, and hashing (1 GB/s) is cheaper than fetching.
+//!
+//! Invariant: a piece that was hashed and did not match is never reported. Knows no network.
+
+use std::collections::BTreeMap;
+use std::io;
+
+use sha1::{Digest as _, Sha1};
+
+use super::backing::{Fingerprint, Place, Storage};
+use super::journal::Record;
+use super::layout::Layout;
+use crate::swarm::{Bitfield, Span};
+
+/// Bytes read at once while hashing: more is not faster, and pieces can be large.
+const CHUNK: usize = 256 << 10;
+
+/// How far a check is.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct CheckProgress {
+    /// Bytes hashed.
+    pub done: u64,
+    /// Bytes to hash in all.
+    pub total: u64,
+}
+
+/// What to believe of existing files.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum OpenMode {
+    /// What is recorded and unchanged; hash the rest.
+    Resume,
+    /// Nothing: hash everything.
+    Check,
+    /// As `Resume`, and files that are something else may be overwritten.
+    Force,
+}
+
+/// What was recorded.
+#[derive(Debug, Default)]
+pub(crate) struct Recorded {
+    pub(crate) have: Bitfield,
+    pub(crate) seen: BTreeMap<usize, Fingerprint>,
+    clean: bool,
+}
+
+impl Recorded {
+    /// Sums a journal's records up.
+    pub(crate) fn new(layout: &Layout, records: &[Record]) -> Recorded {
+        let pieces = layout.geometry.piece_count();
+        let mut recorded = Recorded {
+            have: Bitfield::new(pieces),
+            ..Recorded::default()
+        };
+        for record in records {
+            match record {
+                Record::Have { first, count } => {
+                    for piece in *first..first.saturating_add(*count).min(pieces) {
+                        recorded.have.set(piece);
+                    }
+                }
+                Record::Lost(piece) => {
+                    recorded.have.clear(*piece);
+                }
+                Record::Seen(file, print) => {
+                    recorded.seen.insert(*file as usize, *print);
+                }
+                Record::Opened | Record::Closed => {}
+            }
+        }
+        recorded.clean = records.last() == Some(&Record::Closed);
+        recorded
+    }
+
+    /// Whether a file is as it was when it was last known to be right.
+    fn trusts(&self, file: usize, now: Option<Fingerprint>, place: Place) -> bool {
+        let unchanged = now.is_some() && self.seen.get(&file) == now.as_ref();
+        unchanged && (self.clean || place == Place::Final)
+    }
+
+    /// Whether a file is one we have written before, whatever became of it.
+    pub(crate) fn knows(&self, file: usize, now: Fingerprint) -> bool {
+        self.seen
+            .get(&file)
+            .is_some_and(|seen| (seen.device, seen.inode) == (now.device, now.inode))
+    }
+}
+
+/// What was found.
+#[derive(Debug)]
+pub(crate) struct Findings {
+    /// Pieces that are there.
+    pub(crate) have: Bitfield,
+    /// Those of them that were hashed just now.
+    pub(crate) hashed: Bitfield,
+    /// Each file as it was before the check.
+    pub(crate) seen: Vec<Option<Fingerprint>>,
+}
+
+/// Finds out which pieces are there.
+pub(crate) fn examine(
+    layout: &Layout,
+    storage: &mut dyn Storage,
+    recorded: &Recorded,
+    mode: OpenMode,
+    progress: &mut dyn FnMut(CheckProgress),
+) -> Findings {
+    let pieces = layout.geometry.piece_count();
+    let mut seen = Vec::with_capacity(layout.files.len());
+    let mut trusted = Vec::with_capacity(layout.files.len());
+    for file in 0..layout.files.len() {
+        let print = if layout.is_data(file) {
+            storage.fingerprint(file)
+        } else {
+            None
+        };
+        let trusts = mode != OpenMode::Check && recorded.trusts(file, print, storage.place(file));
+        trusted.push(trusts || !layout.is_data(file));
+        // Taken before anything is read: a change during the check is noticed afterwards.
+        seen.push(print);
+    }
+    let mut findings = Findings {
+        have: Bitfield::new(pieces),
+        hashed: Bitfield::new(pieces),
+        seen,
+    };
+    let mut candidates = Vec::new();
+    for piece in 0..pieces {
+        let mut spans = layout.piece_spans(piece);
+        if spans.all(|span| trusted.get(span.file) == Some(&true)) {
+            if recorded.have.has(piece) {
+                findings.have.set(piece);
+            }
+        } else if could_be_there(layout, storage, &findings, recorded, piece) {
+            candidates.push(piece);
+        }
+    }
+    let size = |piece: &u32| u64::from(layout.geometry.piece_size(*piece));
+    let total = candidates.iter().map(size).sum();
+    let mut done = 0;
+    let mut buffer = vec![0; CHUNK];
+    for piece in candidates {
+        progress(CheckProgress { done, total });
+        // What cannot be read is not there; the first write to it will say why.
+        if is_right(layout, storage, piece, &mut buffer).unwrap_or(false) {
+            findings.have.set(piece);
+            findings.hashed.set(piece);
+        }
+        done += size(&piece);
+    }
+    progress(CheckProgress { done, total });
+    findings
+}
+
+/// Whether no part of the piece is missing. A hole in an unfinished file was never written, unless
+/// the piece is recorded: some file systems make holes of zeros.
+fn could_be_there(
+    layout: &Layout,
+    storage: &mut dyn Storage,
+    findings: &Findings,
+    recorded: &Recorded,
+    piece: u32,
+) -> bool {
+    layout.piece_spans(piece).all(|span| {
+        if !layout.is_data(span.file) {
+            return true;
+        }
+        let end = span.offset + span.length;
+        let size = findings
+            .seen
+            .get(span.file)
+            .copied()
+            .flatten()
+            .map_or(0, |print| print.size);
+        size >= end
+            && (storage.place(span.file) == Place::Final
+                || recorded.have.has(piece)
+                || storage
+                    .next_data(span.file, span.offset)
+                    .is_some_and(|data| data < end))
+    })
+}
+
+/// Whether a piece has its hash. `buffer` is for reuse; any length but 0 does.
+///
+/// # Errors
+/// It cannot be read; a missing or short file is no error.
+pub(crate) fn is_right(
+    layout: &Layout,
+    storage: &mut dyn Storage,
+    piece: u32,
+    buffer: &mut [u8],
+) -> io::Result<bool> {
+    let mut sha = Sha1::new();
+    for span in layout.piece_spans(piece) {
+        if !feed(layout, storage, span, buffer, &mut sha)? {
+            return Ok(false);
+        }
+    }
+    let digest: [u8; 20] = sha.finalize().into();
+    Ok(layout.hash(piece) == Some(digest))
+}
+
+fn feed(
+    layout: &Layout,
+    storage: &mut dyn Storage,
+    span: Span,
+    buffer: &mut [u8],
+    sha: &mut Sha1,
+) -> io::Result<bool> {
+    let end = span.offset + span.length;
+    let mut at = span.offset;
+    while at < end {
+        let length = usize::try_from(end - at)
+            .unwrap_or(usize::MAX)
+            .min(buffer.len());
+        let Some(part) = buffer.get_mut(..length).filter(|part| !part.is_empty()) else {
+            return Ok(false);
+        };
+        if layout.is_data(span.file) {
+            match storage.read(span.file, at, part) {
+                Ok(read) if read == length => {}
+                Ok(_) => return Ok(false),
+                Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(false),
+                Err(error) => return Err(error),
+            }
+        } else {
+            part.fill(0);
+        }
+        sha.update(&*part);
+        at += length as u64;
+    }
+    Ok(true)
+}

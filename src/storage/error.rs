@@ -1,0 +1,63 @@
+//! Why a torrent's storage cannot be opened, in words for people.
+//!
+//! Knows nothing of how the errors come about.
+
+use std::io;
+use std::path::PathBuf;
+
+/// Why a torrent's storage cannot be opened.
+#[derive(Debug, thiserror::Error)]
+pub enum OpenError {
+    /// The device has no room.
+    #[error("not enough space: {needed} bytes are missing, {free} are free")]
+    NoSpace {
+        /// Bytes of the pieces that are missing.
+        needed: u64,
+        /// Bytes free for us.
+        free: u64,
+    },
+    /// Another process has this torrent open in this folder.
+    #[error("{} is in use by {}", path.display(), holder(*process))]
+    Locked {
+        /// The output folder.
+        path: PathBuf,
+        /// Who, if it said so.
+        process: Option<u32>,
+    },
+    /// Something else is there already. It was not touched.
+    #[error("{} exists and is not what this torrent contains", path.display())]
+    Conflict {
+        /// What is there.
+        path: PathBuf,
+    },
+    /// A newer version of this program left its notes there.
+    #[error("{} was written by a newer version (format {version})", path.display())]
+    Newer {
+        /// The journal.
+        path: PathBuf,
+        /// Its format.
+        version: u16,
+    },
+    /// The operating system refused.
+    #[error("cannot {operation} {}: {error}", path.display())]
+    Io {
+        /// Of what.
+        path: PathBuf,
+        /// A verb: "open", "read", "create".
+        operation: &'static str,
+        /// What it said.
+        error: io::Error,
+    },
+}
+
+fn holder(process: Option<u32>) -> String {
+    process.map_or_else(|| "another process".into(), |id| format!("process {id}"))
+}
+
+/// Whether the device or the quota is full.
+pub(crate) fn is_full(error: &io::Error) -> bool {
+    matches!(
+        error.kind(),
+        io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded
+    )
+}

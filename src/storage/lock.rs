@@ -1,0 +1,49 @@
+//! One process a torrent and output folder: a lock that the kernel drops when its holder dies.
+//!
+//! Invariant: a lock file is never removed (a third process could then lock another file of the same
+//! name). Knows nothing of what it protects.
+
+use std::fs::{File, OpenOptions};
+use std::io::{self, Read, Write};
+use std::path::Path;
+
+use rustix::fs::FlockOperation;
+
+/// Holds until dropped.
+#[derive(Debug)]
+pub(crate) struct Lock {
+    _file: File,
+}
+
+/// What came of trying.
+#[derive(Debug)]
+pub(crate) enum Tried {
+    /// It is ours.
+    Locked(Lock),
+    /// It is somebody's, who left this process id in it.
+    Taken(Option<u32>),
+}
+
+/// Takes the lock if it is free; never waits.
+pub(crate) fn lock(path: &Path) -> io::Result<Tried> {
+    let mut file = OpenOptions::new()
+        .read(true)
+        .write(true)
+        .create(true)
+        .truncate(false)
+        .open(path)?;
+    match rustix::fs::flock(&file, FlockOperation::NonBlockingLockExclusive) {
+        Ok(()) => {
+            file.set_len(0)?;
+            write!(file, "{}", std::process::id())?;
+            Ok(Tried::Locked(Lock { _file: file }))
+        }
+        Err(rustix::io::Errno::WOULDBLOCK) => {
+            let mut text = String::new();
+            // Ten digits are the longest process id; the rest would be somebody else's file.
+            let _ = file.take(10).read_to_string(&mut text);
+            Ok(Tried::Taken(text.parse().ok()))
+        }
+        Err(error) => Err(error.into()),
+    }
+}

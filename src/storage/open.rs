@@ -1,0 +1,317 @@
+//! Opening a torrent's storage: lock, journal, files, check.
+//!
+//! Invariant: a file that is something else is not written to unless the user insists. Knows no
+//! peers.
+
+use std::collections::BTreeSet;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use bytes::Bytes;
+use sha1::{Digest as _, Sha1};
+
+use super::backing::{Place, Storage};
+use super::check::{self, CheckProgress, Findings, OpenMode, Recorded};
+use super::disk::{Disk, Standing, Watched};
+use super::error::{OpenError, is_full};
+use super::files::Files;
+use super::journal::{self, Journal, Record, Unreadable};
+use super::layout::Layout;
+use super::lock::{Lock, Tried, lock};
+use super::notes::{Notes, ranges};
+use super::sync::Unsynced;
+use crate::metainfo::{Info, InfoHash};
+use crate::swarm::Bitfield;
+
+/// Bytes hashed at once when a piece is read back.
+const BUFFER: usize = 256 << 10;
+
+/// Where a torrent's files and notes are.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Location {
+    /// The folder in which the torrent's file or folder appears. Made if it is missing.
+    pub output: PathBuf,
+    /// The folder for journals; `None`: nothing is remembered and nothing locked.
+    pub state: Option<PathBuf>,
+}
+
+/// A torrent's storage, ready.
+pub struct Opened {
+    /// For jobs.
+    pub disk: Disk,
+    /// The pieces that are there.
+    pub have: Bitfield,
+}
+
+struct Kept {
+    path: PathBuf,
+    lock: Lock,
+    records: Vec<Record>,
+}
+
+impl Disk {
+    /// Opens a torrent's storage and finds out which pieces are there; may hash all of it, and says
+    /// how far it is.
+    ///
+    /// # Errors
+    /// See [`OpenError`]. Nothing was changed then but folders made and files locked.
+    pub fn open(
+        info: Arc<Info>,
+        location: Location,
+        mode: OpenMode,
+        progress: &mut dyn FnMut(CheckProgress),
+    ) -> Result<Opened, OpenError> {
+        let layout = Layout::of(Arc::clone(&info));
+        Disk::open_layout(
+            layout,
+            (info.info_hash(), info.raw()),
+            location,
+            mode,
+            progress,
+        )
+    }
+
+    /// See [`Disk::open`].
+    pub(super) fn open_layout(
+        layout: Layout,
+        (hash, info): (InfoHash, &Bytes),
+        location: Location,
+        mode: OpenMode,
+        progress: &mut dyn FnMut(CheckProgress),
+    ) -> Result<Opened, OpenError> {
+        let layout = Arc::new(layout);
+        let Location { output, state } = location;
+        std::fs::create_dir_all(&output).map_err(refused(&output, "create"))?;
+        let kept = match &state {
+            Some(state) => Some(keep(state, &output, hash)?),
+            None => None,
+        };
+        let mut files =
+            Files::new(output.clone(), Arc::clone(&layout)).map_err(refused(&output, "open"))?;
+        let records = kept.as_ref().map_or(&[][..], |kept| &kept.records);
+        let recorded = Recorded::new(&layout, records);
+        let findings = check::examine(&layout, &mut files, &recorded, mode, progress);
+        if mode != OpenMode::Force
+            && let Some(path) = conflict(&layout, &files, &recorded, &findings)
+        {
+            return Err(OpenError::Conflict { path });
+        }
+        room(&layout, &findings.have, &output)?;
+        let top = output.join(&layout.name);
+        // From here on the torrent is ours: what is found becomes durable before it is recorded.
+        let mut disk = Disk::ready(layout, Box::new(files), findings, top);
+        disk.sync_found().map_err(refused(&output, "sync"))?;
+        if let Some(kept) = kept {
+            disk.notes = start_notes(kept, hash, info, &disk);
+        }
+        // A run that was killed may have left complete files under their unfinished names.
+        if let Err(error) = disk.settle(0..disk.files.len()) {
+            tracing::warn!(?error, "a complete file could not get its name");
+        }
+        Ok(Opened {
+            have: disk.durable.clone(),
+            disk,
+        })
+    }
+
+    /// A machine over what was found; without notes.
+    pub(super) fn ready(
+        layout: Arc<Layout>,
+        storage: Box<dyn Storage>,
+        findings: Findings,
+        top: PathBuf,
+    ) -> Disk {
+        let watched = |seen| Watched {
+            standing: Standing::Open,
+            seen,
+        };
+        Disk {
+            layout,
+            storage,
+            notes: Notes::default(),
+            durable: findings.have,
+            verified: findings.hashed,
+            files: findings.seen.into_iter().map(watched).collect(),
+            unsynced: Unsynced::default(),
+            syncing: Vec::new(),
+            doubtful: BTreeSet::new(),
+            lost: BTreeSet::new(),
+            buffer: vec![0; BUFFER],
+            top,
+        }
+    }
+
+    /// What was found by hashing may be in the page cache only: after a `kill -9` it is.
+    fn sync_found(&mut self) -> io::Result<()> {
+        for file in 0..self.files.len() {
+            let found = self
+                .layout
+                .pieces_of(file)
+                .any(|piece| self.verified.has(piece));
+            if found
+                && self.layout.is_data(file)
+                && let Some(handle) = self.storage.handle(file)?
+            {
+                handle.sync_data()?;
+            }
+        }
+        Ok(())
+    }
+}
+
+fn refused<'a>(
+    path: &'a Path,
+    operation: &'static str,
+) -> impl FnOnce(io::Error) -> OpenError + use<'a> {
+    move |error| {
+        if is_full(&error) {
+            return OpenError::NoSpace {
+                needed: 1,
+                free: free_space(path).unwrap_or(0),
+            };
+        }
+        OpenError::Io {
+            path: path.to_owned(),
+            operation,
+            error,
+        }
+    }
+}
+
+/// Locks, then reads what was recorded.
+fn keep(state: &Path, output: &Path, hash: InfoHash) -> Result<Kept, OpenError> {
+    std::fs::create_dir_all(state).map_err(refused(state, "create"))?;
+    let path = journal_path(state, output, hash).map_err(refused(output, "find"))?;
+    let lock_path = path.with_extension("lock");
+    let lock = match lock(&lock_path).map_err(refused(&lock_path, "lock"))? {
+        Tried::Locked(lock) => lock,
+        Tried::Taken(process) => {
+            return Err(OpenError::Locked {
+                path: output.to_owned(),
+                process,
+            });
+        }
+    };
+    let records = match journal::read(&path, hash) {
+        Ok(contents) => contents.records,
+        Err(Unreadable::Missing) => Vec::new(),
+        Err(Unreadable::Damaged) => {
+            tracing::warn!(path = %path.display(), "damaged state is set aside");
+            // If it cannot be kept for people to look at, it is replaced.
+            let _ = std::fs::rename(&path, path.with_extension("damaged"));
+            Vec::new()
+        }
+        Err(Unreadable::Newer(version)) => return Err(OpenError::Newer { path, version }),
+        Err(Unreadable::Io(error)) => return Err(refused(&path, "read")(error)),
+    };
+    Ok(Kept {
+        path,
+        lock,
+        records,
+    })
+}
+
+/// The same torrent may lie in two folders, in two states.
+fn journal_path(state: &Path, output: &Path, hash: InfoHash) -> io::Result<PathBuf> {
+    let whole = output.canonicalize()?;
+    let digest: [u8; 20] = Sha1::digest(whole.as_os_str().as_encoded_bytes()).into();
+    let folder = hex::encode(&digest[..8]);
+    Ok(state.join(format!("{hash}-{folder}.journal")))
+}
+
+/// The raw `info` dictionary of a torrent that was open before, in whatever folder: a magnet link
+/// then needs no network to be resumed.
+pub fn saved_info(state: &Path, hash: InfoHash) -> Option<Bytes> {
+    let prefix = format!("{hash}-");
+    let mut names: Vec<PathBuf> = std::fs::read_dir(state)
+        .ok()?
+        .filter_map(|entry| Some(entry.ok()?.path()))
+        .filter(|path| {
+            let name = path.file_name().and_then(|name| name.to_str());
+            name.is_some_and(|name| name.starts_with(&prefix) && name.ends_with(".journal"))
+        })
+        .collect();
+    names.sort();
+    let mut saved = names
+        .iter()
+        .filter_map(|path| journal::read(path, hash).ok());
+    saved
+        .find(|contents| Sha1::digest(&contents.info)[..] == hash.0)
+        .map(|found| found.info)
+}
+
+/// A file that has its final name but is not known to be ours, and is longer than it may be or
+/// shares nothing with a torrent of which nothing is there.
+fn conflict(
+    layout: &Layout,
+    files: &Files,
+    recorded: &Recorded,
+    findings: &Findings,
+) -> Option<PathBuf> {
+    layout.files.iter().enumerate().find_map(|(file, entry)| {
+        let print = (*findings.seen.get(file)?)?;
+        let foreign = files.place(file) == Place::Final && !recorded.knows(file, print);
+        let nothing = findings.have.is_empty() && print.size > 0;
+        (foreign && (print.size > entry.length || nothing)).then(|| files.path(file))
+    })
+}
+
+/// Refuses only if not even one more piece fits: which files are wanted is not known here.
+fn room(layout: &Layout, have: &Bitfield, output: &Path) -> Result<(), OpenError> {
+    let size = |piece| u64::from(layout.geometry.piece_size(piece));
+    let present: u64 = have.iter_set().map(size).sum();
+    let needed = layout.geometry.total_length().saturating_sub(present);
+    let free = free_space(output).map_err(refused(output, "measure"))?;
+    if needed > 0 && free < needed.min(u64::from(layout.geometry.piece_length())) {
+        return Err(OpenError::NoSpace { needed, free });
+    }
+    Ok(())
+}
+
+/// Starts the journal anew with what still holds. Its end is not a clean one: until this run ends.
+fn start_notes(kept: Kept, hash: InfoHash, info: &[u8], disk: &Disk) -> Notes {
+    let mut records = ranges(disk.durable.iter_set());
+    records.push(Record::Opened);
+    match Journal::create(&kept.path, hash, info, &records) {
+        Ok(journal) => Notes::new(journal, kept.lock),
+        Err(error) => {
+            // The old one stays, and what it says of files that change from now on is not believed.
+            tracing::warn!(%error, "the torrent's state cannot be saved");
+            Notes::unkept(kept.lock)
+        }
+    }
+}
+
+/// Bytes that this user may still write below a folder, or below its nearest ancestor that exists.
+///
+/// # Errors
+/// What `statvfs` gives.
+pub fn free_space(path: &Path) -> io::Result<u64> {
+    let existing = path
+        .ancestors()
+        .find(|path| path.exists())
+        .unwrap_or(Path::new("."));
+    let found = rustix::fs::statvfs(existing)?;
+    Ok(found.f_bavail.saturating_mul(found.f_frsize))
+}
+
+/// Hashes a torrent's files, finished or not, without changing anything; the pieces that are wrong
+/// or missing.
+///
+/// # Errors
+/// The folder cannot be opened, or a link or folder lies where a file should.
+pub fn verify(
+    info: Arc<Info>,
+    root: &Path,
+    progress: &mut dyn FnMut(CheckProgress),
+) -> Result<Vec<u32>, OpenError> {
+    let layout = Arc::new(Layout::of(info));
+    let mut files =
+        Files::new(root.to_owned(), Arc::clone(&layout)).map_err(refused(root, "open"))?;
+    let recorded = Recorded::new(&layout, &[]);
+    let found = check::examine(&layout, &mut files, &recorded, OpenMode::Check, progress);
+    Ok((0..layout.geometry.piece_count())
+        .filter(|piece| !found.have.has(*piece))
+        .collect())
+}

@@ -1,0 +1,319 @@
+//! The storage machine's slow half: noticing changes by others, group commits, final names.
+//!
+//! Invariant: as in [`super::disk`]. Knows no peers and no clock.
+
+use std::collections::BTreeSet;
+use std::io;
+use std::path::PathBuf;
+use std::time::Instant;
+
+use super::backing::Place;
+use super::check;
+use super::disk::{Disk, Standing};
+use super::error::is_full;
+use super::journal::Record;
+use super::notes::ranges;
+use super::sync::{SYNC_FILES, SyncJob, SyncOutcome, describe};
+use crate::swarm::disk::DiskError;
+
+impl Disk {
+    /// When [`Disk::begin_sync`] has something to do: 5 s after the first write that is not
+    /// durable, or a time that has passed if 64 MiB wait. `None`: nothing waits.
+    pub fn next_sync(&self) -> Option<Instant> {
+        self.unsynced.due()
+    }
+
+    /// The group commit that is due, for another thread. One at a time: `None` also while one runs.
+    pub fn begin_sync(&mut self, now: Instant) -> Option<SyncJob> {
+        if self.unsynced.due().is_none_or(|due| due > now) || !self.syncing.is_empty() {
+            return None;
+        }
+        Some(self.sync_job())
+    }
+
+    /// Records what a group commit has made durable, and gives files that are complete their names.
+    pub fn finish_sync(&mut self, _now: Instant, outcome: SyncOutcome) {
+        self.syncing.clear();
+        if let Some(error) = outcome.failed {
+            tracing::warn!(error, "written pieces could not be made durable");
+            for piece in outcome.pieces {
+                // The kernel reports a lost write once and forgets it: the next sync says nothing.
+                self.verified.clear(piece);
+                self.doubtful.insert(piece);
+            }
+            return;
+        }
+        let pieces: BTreeSet<u32> = outcome
+            .pieces
+            .into_iter()
+            .filter(|piece| !self.doubtful.contains(piece))
+            .collect();
+        // Recorded only now, after the sync: a record is a promise that a power cut must not break.
+        let mut touched = BTreeSet::new();
+        for piece in &pieces {
+            self.durable.set(*piece);
+            touched.extend(self.layout.piece_spans(*piece).map(|span| span.file));
+        }
+        self.notes.record(ranges(pieces));
+        if let Err(error) = self.settle(touched) {
+            tracing::warn!(?error, "a complete file could not get its name");
+        }
+    }
+
+    /// Everything written so far becomes durable and recorded, complete files get their names; then
+    /// the top-level path.
+    ///
+    /// # Errors
+    /// Something could not be made durable or named; what is complete stays under its unfinished
+    /// name. [`DiskError::Damaged`]: a piece that was stored is no longer there.
+    pub fn flush(&mut self, now: Instant) -> Result<Vec<PathBuf>, DiskError> {
+        self.commit(now)?;
+        if self.lost.is_empty() {
+            Ok(vec![self.top.clone()])
+        } else {
+            Err(DiskError::Damaged)
+        }
+    }
+
+    fn commit(&mut self, now: Instant) -> Result<(), DiskError> {
+        let job = self.sync_job();
+        let outcome = job.run();
+        self.finish_sync(now, outcome);
+        self.resolve_doubts(now)?;
+        self.settle(0..self.layout.files.len())
+    }
+
+    /// [`Disk::flush`], then the mark that makes the next start believe what is recorded.
+    pub fn close(&mut self, now: Instant) {
+        if let Err(error) = self.commit(now) {
+            // Without the mark the next start hashes what this run has touched.
+            tracing::warn!(?error, "not everything could be made durable");
+            return;
+        }
+        // As we last saw them, not as they are: what others changed since must not be believed.
+        let open = self.files.iter().enumerate().filter_map(|(file, watched)| {
+            let print = watched
+                .seen
+                .filter(|_| watched.standing == Standing::Open)?;
+            Some(Record::Seen(u32::try_from(file).ok()?, print))
+        });
+        let records: Vec<Record> = open.chain([Record::Closed]).collect();
+        self.notes.record(records);
+    }
+
+    fn sync_job(&mut self) -> SyncJob {
+        // A commit whose thread never came back counts as not done.
+        let mut pieces = std::mem::take(&mut self.syncing);
+        pieces.extend(self.unsynced.take());
+        let touched: BTreeSet<usize> = pieces
+            .iter()
+            .flat_map(|piece| self.layout.piece_spans(*piece).map(|span| span.file))
+            .filter(|file| self.layout.is_data(*file))
+            .collect();
+        let touched: Vec<usize> = touched.into_iter().collect();
+        let (mut files, mut failed, mut whole) = (Vec::new(), None, None);
+        if touched.len() > SYNC_FILES {
+            whole = self.storage.file_system(&touched);
+        }
+        for file in touched.into_iter().filter(|_| whole.is_none()) {
+            let path = self.storage.path(file).display().to_string();
+            match self.storage.handle(file) {
+                // On several file systems: what is too much to hold is synced right here.
+                Ok(Some(handle)) if files.len() >= SYNC_FILES => {
+                    if let Err(error) = handle.sync_data() {
+                        failed = Some(describe("sync", &path, &error));
+                    }
+                }
+                Ok(Some(handle)) => files.push((handle, path)),
+                Ok(None) => {}
+                Err(error) => failed = Some(describe("open", &path, &error)),
+            }
+        }
+        self.syncing.clone_from(&pieces);
+        SyncJob {
+            pieces,
+            files,
+            whole,
+            failed,
+        }
+    }
+
+    /// After a failed sync: what the device holds is read back past the cache and hashed.
+    fn resolve_doubts(&mut self, now: Instant) -> Result<(), DiskError> {
+        if self.doubtful.is_empty() {
+            return Ok(());
+        }
+        let doubtful = std::mem::take(&mut self.doubtful);
+        for piece in &doubtful {
+            let spans: Vec<_> = self.layout.piece_spans(*piece).collect();
+            for span in spans
+                .into_iter()
+                .filter(|span| self.layout.is_data(span.file))
+            {
+                if let Ok(Some(file)) = self.storage.handle(span.file) {
+                    // Advice: without it the cache answers, and a later read may find the damage.
+                    let _ = rustix::fs::fadvise(&*file, 0, None, rustix::fs::Advice::DontNeed);
+                }
+            }
+            if self.verify(*piece).is_ok() {
+                let size = self.layout.geometry.piece_size(*piece);
+                self.unsynced.push(now, *piece, size);
+            }
+        }
+        let outcome = self.sync_job().run();
+        let failed = outcome.failed.clone();
+        self.finish_sync(now, outcome);
+        match failed {
+            Some(error) => Err(DiskError::Io(error)),
+            None if doubtful.iter().any(|piece| !self.durable.has(*piece)) => {
+                Err(DiskError::Damaged)
+            }
+            None => Ok(()),
+        }
+    }
+
+    /// Gives the complete ones among these files, and the empty ones once all pieces are there,
+    /// their names, and records how they look.
+    pub(super) fn settle(
+        &mut self,
+        files: impl IntoIterator<Item = usize>,
+    ) -> Result<(), DiskError> {
+        let all = self.durable.is_full();
+        let empty = if all {
+            0..self.layout.files.len()
+        } else {
+            0..0
+        };
+        let empty: Vec<usize> = empty
+            .filter(|file| self.layout.pieces_of(*file).is_empty())
+            .collect();
+        let (mut finished, mut first_error) = (Vec::new(), None);
+        for file in files.into_iter().chain(empty) {
+            match self.finish(file) {
+                Ok(true) => finished.push(file),
+                Ok(false) => {}
+                Err(error) => {
+                    first_error.get_or_insert(error);
+                }
+            }
+        }
+        // Names first, then their durability once for all, then the fingerprints: renaming changes
+        // a file's ctime.
+        if !finished.is_empty() {
+            if let Err(error) = self.storage.sync_names(&finished) {
+                return Err(DiskError::Io(format!("cannot sync the folder: {error}")));
+            }
+            let mut records = Vec::new();
+            for file in finished {
+                let seen = self.storage.fingerprint(file);
+                if let (Some(watched), Some(print)) = (self.files.get_mut(file), seen) {
+                    watched.seen = seen;
+                    watched.standing = Standing::Settled;
+                    records.extend(u32::try_from(file).map(|file| Record::Seen(file, print)));
+                }
+            }
+            self.notes.record(records);
+        }
+        first_error.map_or(Ok(()), Err)
+    }
+
+    /// `true` if the file got its name or had it.
+    fn finish(&mut self, file: usize) -> Result<bool, DiskError> {
+        let pieces = self.layout.pieces_of(file);
+        let complete = pieces.clone().all(|piece| self.durable.has(piece))
+            && (!pieces.is_empty() || self.durable.is_full());
+        if !complete || !self.layout.is_data(file) {
+            return Ok(false);
+        }
+        // The last look before the name: what is called complete was hashed as it lies there.
+        self.look(file);
+        let standing = self
+            .files
+            .get(file)
+            .map_or(Standing::Open, |watched| watched.standing);
+        let named = self.storage.place(file) == Place::Final;
+        if standing == Standing::Settled || standing == Standing::Changed && named {
+            return Ok(false);
+        }
+        if matches!(standing, Standing::Disturbed | Standing::Changed) {
+            for piece in pieces {
+                if !self.verified.has(piece) {
+                    self.verify(piece)?;
+                }
+            }
+            // Every piece was hashed just now, and `look` will notice the next change.
+            if let Some(watched) = self.files.get_mut(file) {
+                watched.standing = Standing::Open;
+            }
+        }
+        let length = self.layout.files.get(file).map_or(0, |entry| entry.length);
+        let size = self.storage.fingerprint(file).map(|print| print.size);
+        // What has its name already may lie on a read-only device: not even opened for writing.
+        if !named || size != Some(length) {
+            self.storage
+                .finish(file)
+                .map_err(|error| self.failure("name", file, &error))?;
+        }
+        Ok(true)
+    }
+
+    /// Notices if somebody else has changed a file since we last saw it.
+    pub(super) fn look(&mut self, file: usize) {
+        if !self.layout.is_data(file) {
+            return;
+        }
+        let seen = self.storage.fingerprint(file);
+        let Some(watched) = self
+            .files
+            .get_mut(file)
+            .filter(|watched| watched.seen != seen)
+        else {
+            return;
+        };
+        watched.seen = seen;
+        watched.standing = match watched.standing {
+            Standing::Open | Standing::Disturbed => Standing::Disturbed,
+            Standing::Settled | Standing::Changed => Standing::Changed,
+        };
+        for piece in self.layout.pieces_of(file) {
+            self.verified.clear(piece);
+        }
+    }
+
+    /// Hashes a piece on disk.
+    pub(super) fn verify(&mut self, piece: u32) -> Result<(), DiskError> {
+        match check::is_right(&self.layout, &mut *self.storage, piece, &mut self.buffer) {
+            Ok(true) => {
+                self.verified.set(piece);
+                Ok(())
+            }
+            Ok(false) => Err(self.lose(piece)),
+            Err(error) => Err(self.failure("read", self.first_file(piece), &error)),
+        }
+    }
+
+    /// A piece is not what it was.
+    pub(super) fn lose(&mut self, piece: u32) -> DiskError {
+        self.verified.clear(piece);
+        self.lost.insert(piece);
+        if self.durable.clear(piece) {
+            self.notes.record([Record::Lost(piece)]);
+        }
+        DiskError::Damaged
+    }
+
+    pub(super) fn failure(&self, operation: &str, file: usize, error: &io::Error) -> DiskError {
+        if is_full(error) {
+            return DiskError::Full;
+        }
+        let path = self.storage.path(file).display().to_string();
+        DiskError::Io(describe(operation, &path, error))
+    }
+
+    fn first_file(&self, piece: u32) -> usize {
+        self.layout
+            .piece_spans(piece)
+            .next()
+            .map_or(0, |span| span.file)
+    }
+}

@@ -1,0 +1,223 @@
+//! Real folders: what ends up in them, and what is refused.
+
+use std::time::Duration;
+
+use super::*;
+
+#[test]
+fn files_get_their_names_when_all_of_them_is_there() {
+    for sample in [single(), mixed()] {
+        let folder = tempfile::tempdir().unwrap();
+        let now = start();
+        let mut disk = sample.open(folder.path(), OpenMode::Resume).unwrap().disk;
+        sample.store_all(&mut disk, now);
+        let out = folder.path().join("out");
+        assert!(
+            super::super::collect(&out)
+                .unwrap()
+                .iter()
+                .all(|(path, _, _)| { path.last().unwrap().ends_with(".part") })
+        );
+        assert_eq!(disk.flush(now), Ok(vec![out.join("top")]));
+        sample.assert_complete(&out);
+        // And again: nothing happens.
+        assert_eq!(disk.flush(now), Ok(vec![out.join("top")]));
+        sample.assert_complete(&out);
+    }
+}
+
+#[test]
+fn one_file_of_many_is_named_as_soon_as_it_is_complete() {
+    let folder = tempfile::tempdir().unwrap();
+    let sample = mixed();
+    let now = start();
+    let mut disk = sample.open(folder.path(), OpenMode::Resume).unwrap().disk;
+    for piece in [0, 1] {
+        disk.perform(now, sample.store(piece));
+    }
+    disk.flush(now).unwrap();
+    let top = folder.path().join("out/top");
+    assert!(top.join("a").exists() && top.join("deep/er/b").exists());
+    assert!(!top.join("d").exists() && !top.join("empty").exists());
+}
+
+#[test]
+fn every_block_is_read_back_across_files_and_padding() {
+    let folder = tempfile::tempdir().unwrap();
+    let sample = mixed();
+    let now = start();
+    let mut disk = sample.open(folder.path(), OpenMode::Resume).unwrap().disk;
+    sample.store_all(&mut disk, now);
+    for piece in sample.pieces() {
+        for (n, expected) in (0..).zip(sample.blocks(piece)) {
+            let block = sample.layout.geometry.block(piece, n);
+            match disk.perform(now, ask(block)) {
+                Reply::Block { data, .. } => assert!(data == expected),
+                other => panic!("{other:?}"),
+            }
+        }
+    }
+}
+
+#[test]
+fn a_planted_link_is_not_followed() {
+    let folder = tempfile::tempdir().unwrap();
+    let target = folder.path().join("precious");
+    std::fs::write(&target, "precious").unwrap();
+    let top = folder.path().join("out/top");
+    std::fs::create_dir_all(&top).unwrap();
+    let sample = mixed();
+    for name in ["a", "a.part", "d.part"] {
+        std::os::unix::fs::symlink(&target, top.join(name)).unwrap();
+        assert!(matches!(
+            sample.open(folder.path(), OpenMode::Force),
+            Err(OpenError::Io { .. })
+        ));
+        std::fs::remove_file(top.join(name)).unwrap();
+    }
+    // A link in place of a folder that is not there yet when the torrent is opened.
+    let mut disk = sample.open(folder.path(), OpenMode::Resume).unwrap().disk;
+    let elsewhere = folder.path().join("elsewhere");
+    std::fs::create_dir(&elsewhere).unwrap();
+    std::os::unix::fs::symlink(&elsewhere, top.join("deep")).unwrap();
+    let reply = disk.perform(start(), sample.store(1));
+    assert!(
+        matches!(
+            reply,
+            Reply::StoreFailed {
+                error: DiskError::Io(_),
+                ..
+            }
+        ),
+        "{reply:?}"
+    );
+    assert_eq!(std::fs::read(&target).unwrap(), b"precious");
+    assert_eq!(std::fs::read_dir(&elsewhere).unwrap().count(), 0);
+}
+
+#[test]
+fn a_path_that_leaves_the_folder_is_refused_even_if_it_got_this_far() {
+    for path in ["../x", "a/../../x", "/x", "./x", "a//x"] {
+        let folder = tempfile::tempdir().unwrap();
+        let sample = sample(16_384, &[(path, 5, Content::Data)]);
+        assert!(
+            sample.open(folder.path(), OpenMode::Force).is_err(),
+            "{path}"
+        );
+        assert!(!folder.path().join("x").exists());
+    }
+}
+
+#[test]
+fn a_foreign_file_is_not_touched_unless_forced() {
+    let folder = tempfile::tempdir().unwrap();
+    let out = folder.path().join("out");
+    std::fs::create_dir_all(&out).unwrap();
+    for foreign in [payload(50), vec![7; 100_000], vec![7; 200_000]] {
+        std::fs::write(out.join("top"), &foreign).unwrap();
+        let sample = single();
+        match sample.open(folder.path(), OpenMode::Resume) {
+            Err(OpenError::Conflict { path }) => assert_eq!(path, out.join("top")),
+            other => panic!("{:?}", other.map(|opened| opened.have)),
+        }
+        assert!(std::fs::read(out.join("top")).unwrap() == foreign);
+    }
+    let sample = single();
+    let now = start();
+    let mut disk = sample.open(folder.path(), OpenMode::Force).unwrap().disk;
+    sample.store_all(&mut disk, now);
+    disk.flush(now).unwrap();
+    sample.assert_complete(&out);
+}
+
+#[test]
+fn a_foreign_file_that_appears_meanwhile_is_not_replaced() {
+    let folder = tempfile::tempdir().unwrap();
+    let sample = single();
+    let now = start();
+    let mut disk = sample.open(folder.path(), OpenMode::Resume).unwrap().disk;
+    sample.store_all(&mut disk, now);
+    let path = folder.path().join("out/top");
+    std::fs::write(&path, "mine").unwrap();
+    assert!(matches!(disk.flush(now), Err(DiskError::Io(_))));
+    assert_eq!(std::fs::read(&path).unwrap(), b"mine");
+    assert!(std::fs::read(path.with_extension("part")).unwrap() == sample.bytes);
+}
+
+#[test]
+fn somebody_elses_half_of_the_torrent_is_completed_in_place() {
+    let folder = tempfile::tempdir().unwrap();
+    let out = folder.path().join("out");
+    std::fs::create_dir_all(&out).unwrap();
+    let sample = single();
+    std::fs::write(out.join("top"), &sample.bytes[..40_000]).unwrap();
+    let now = start();
+    let Opened { mut disk, have } = sample.open(folder.path(), OpenMode::Resume).unwrap();
+    assert_eq!(have.iter_set().collect::<Vec<_>>(), [0]);
+    sample.store_all(&mut disk, now);
+    disk.flush(now).unwrap();
+    sample.assert_complete(&out);
+}
+
+#[test]
+fn a_torrent_may_contain_the_name_of_an_unfinished_file() {
+    use Content::Data;
+    let folder = tempfile::tempdir().unwrap();
+    let files = [
+        ("top/x", 50, Data),
+        ("top/x.part", 60, Data),
+        ("top/x.part.part", 70, Data),
+    ];
+    let sample = sample(32, &files);
+    let now = start();
+    let mut disk = sample.open(folder.path(), OpenMode::Resume).unwrap().disk;
+    sample.store_all(&mut disk, now);
+    disk.flush(now).unwrap();
+    sample.assert_complete(&folder.path().join("out"));
+}
+
+#[test]
+fn more_files_than_may_be_open_and_paths_longer_than_the_kernel_takes() {
+    let deep = vec!["d".repeat(200); 30].join("/");
+    let mut names: Vec<String> = (0..150).map(|n| format!("top/{n:03}")).collect();
+    names.push(format!("top/{deep}/file"));
+    let files: Vec<_> = names
+        .iter()
+        .map(|name| (name.as_str(), 100, Content::Data))
+        .collect();
+    let folder = tempfile::tempdir().unwrap();
+    let sample = sample(1_000, &files);
+    let now = start();
+    let mut disk = sample.open(folder.path(), OpenMode::Resume).unwrap().disk;
+    sample.store_all(&mut disk, now);
+    disk.flush(now).unwrap();
+    disk.close(now);
+    drop(disk);
+    assert!(
+        sample
+            .open(folder.path(), OpenMode::Resume)
+            .unwrap()
+            .have
+            .is_full()
+    );
+    assert!(folder.path().join("out/top/149").exists());
+}
+
+#[test]
+fn a_commit_of_thousands_of_files_holds_few_of_them_open() {
+    let names: Vec<String> = (0..2_000).map(|n| format!("top/{n}")).collect();
+    let files: Vec<_> = names
+        .iter()
+        .map(|name| (name.as_str(), 10, Content::Data))
+        .collect();
+    let folder = tempfile::tempdir().unwrap();
+    let sample = sample(1_000, &files);
+    let now = start();
+    let mut disk = sample.open(folder.path(), OpenMode::Resume).unwrap().disk;
+    sample.store_all(&mut disk, now);
+    let job = disk.begin_sync(now + Duration::from_secs(60)).unwrap();
+    assert!(job.files.is_empty() && job.whole.is_some());
+    disk.finish_sync(now, job.run());
+    assert!(disk.flush(now).is_ok());
+    sample.assert_complete(&folder.path().join("out"));
+}

@@ -1,0 +1,206 @@
+//! Torn, damaged, foreign and newer journals.
+
+use proptest::prelude::*;
+
+use super::*;
+use crate::storage::backing::Fingerprint;
+use crate::storage::journal::{self, Journal, Record, Unreadable};
+use crate::storage::notes::ranges;
+
+fn records() -> Vec<Record> {
+    let print = Fingerprint {
+        device: 1,
+        inode: 2,
+        size: 3,
+        modified: -4,
+        changed: 5,
+    };
+    vec![
+        Record::Have { first: 0, count: 2 },
+        Record::Opened,
+        Record::Seen(7, print),
+        Record::Lost(1),
+        Record::Have { first: 9, count: 1 },
+        Record::Closed,
+    ]
+}
+
+/// A journal's bytes: some records from the start, some appended.
+fn written() -> Vec<u8> {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("x.journal");
+    let all = records();
+    let mut journal = Journal::create(&path, HASH, b"raw info", &all[..2]).unwrap();
+    journal.append(&all[2..5]).unwrap();
+    journal.append(&all[5..]).unwrap();
+    std::fs::read(&path).unwrap()
+}
+
+fn parse(bytes: &[u8]) -> Result<Vec<Record>, Unreadable> {
+    journal::parse(Bytes::copy_from_slice(bytes), HASH).map(|contents| contents.records)
+}
+
+#[test]
+fn comes_back_as_written() {
+    let bytes = written();
+    assert_eq!(parse(&bytes).unwrap(), records());
+    let contents = journal::parse(Bytes::from(bytes.clone()), HASH).unwrap();
+    assert_eq!(&contents.info[..], b"raw info");
+    let other = journal::parse(Bytes::from(bytes), InfoHash([1; 20]));
+    assert!(matches!(other, Err(Unreadable::Damaged)));
+}
+
+#[test]
+fn the_first_bytes_are_these() {
+    assert_eq!(written()[..12], *b"tljournl\x00\x01\xab\xab");
+}
+
+#[test]
+fn cut_anywhere_the_records_before_the_cut_count() {
+    let whole = written();
+    let all = records();
+    let mut most = 0;
+    for length in 0..whole.len() {
+        match parse(&whole[..length]) {
+            Ok(found) => {
+                assert!(all.starts_with(&found) && found.len() < all.len());
+                assert!(found.len() >= most);
+                most = found.len();
+            }
+            Err(error) => assert!(matches!(error, Unreadable::Damaged)),
+        }
+    }
+    assert_eq!(most, all.len() - 1);
+}
+
+#[test]
+fn a_flipped_bit_ends_the_journal_there() {
+    let whole = written();
+    let all = records();
+    for bit in 0..whole.len() * 8 {
+        let mut damaged = whole.clone();
+        damaged[bit / 8] ^= 1 << (bit % 8);
+        match parse(&damaged) {
+            Ok(found) => assert!(all.starts_with(&found) && found.len() < all.len()),
+            Err(error) => assert!(matches!(error, Unreadable::Damaged)),
+        }
+    }
+}
+
+#[test]
+fn a_newer_format_is_refused_and_kept() {
+    let folder = tempfile::tempdir().unwrap();
+    let sample = single();
+    drop(sample.open(folder.path(), OpenMode::Resume).unwrap());
+    let state = folder.path().join("state");
+    let path = std::fs::read_dir(&state)
+        .unwrap()
+        .map(|entry| entry.unwrap().path())
+        .find(|path| path.extension().is_some_and(|end| end == "journal"))
+        .unwrap();
+    let mut newer = b"tljournl\x00\x02".to_vec();
+    newer.extend_from_slice(&HASH.0);
+    newer.extend_from_slice(&[0; 4]);
+    let mut sum = HASH.0.to_vec();
+    sum.extend_from_slice(&[0; 8]);
+    sum.extend_from_slice(&newer);
+    newer.extend_from_slice(&Sha1::digest(&sum)[..8]);
+    std::fs::write(&path, &newer).unwrap();
+    match sample.open(folder.path(), OpenMode::Resume) {
+        Err(OpenError::Newer { version, .. }) => assert_eq!(version, 2),
+        other => panic!("{:?}", other.map(|opened| opened.have)),
+    }
+    assert_eq!(std::fs::read(&path).unwrap(), newer);
+}
+
+#[test]
+fn a_damaged_journal_costs_hashing_and_never_claims_wrongly() {
+    let folder = tempfile::tempdir().unwrap();
+    let sample = mixed();
+    let now = start();
+    let mut disk = sample.open(folder.path(), OpenMode::Resume).unwrap().disk;
+    for piece in [0, 2, 3] {
+        disk.perform(now, sample.store(piece));
+    }
+    disk.close(now);
+    drop(disk);
+    let state = folder.path().join("state");
+    let path = std::fs::read_dir(&state)
+        .unwrap()
+        .map(|entry| entry.unwrap().path())
+        .find(|path| path.extension().is_some_and(|end| end == "journal"))
+        .unwrap();
+    let whole = std::fs::read(&path).unwrap();
+    for at in (0..whole.len()).step_by(3) {
+        let mut flipped = whole.clone();
+        flipped[at] ^= 0x10;
+        for bytes in [&whole[..at], &flipped] {
+            std::fs::write(&path, bytes).unwrap();
+            let opened = sample.open(folder.path(), OpenMode::Resume).unwrap();
+            assert_eq!(opened.have.iter_set().collect::<Vec<_>>(), [0, 2, 3]);
+        }
+    }
+}
+
+#[test]
+fn records_of_pieces_and_files_that_do_not_exist_are_nothing() {
+    let sample = single();
+    let print = Fingerprint {
+        device: 1,
+        inode: 2,
+        size: 3,
+        modified: 4,
+        changed: 5,
+    };
+    let wild = [
+        Record::Have {
+            first: 3,
+            count: u32::MAX,
+        },
+        Record::Have {
+            first: u32::MAX,
+            count: u32::MAX,
+        },
+        Record::Lost(u32::MAX),
+        Record::Seen(u32::MAX, print),
+        Record::Closed,
+    ];
+    let recorded = Recorded::new(&sample.layout, &wild);
+    assert_eq!(recorded.have.iter_set().collect::<Vec<_>>(), [3]);
+}
+
+#[test]
+fn the_state_folder_may_vanish_while_running() {
+    let folder = tempfile::tempdir().unwrap();
+    let sample = single();
+    let now = start();
+    let mut disk = sample.open(folder.path(), OpenMode::Resume).unwrap().disk;
+    std::fs::remove_dir_all(folder.path().join("state")).unwrap();
+    sample.store_all(&mut disk, now);
+    assert!(disk.flush(now).is_ok());
+    disk.close(now);
+    sample.assert_complete(&folder.path().join("out"));
+}
+
+proptest! {
+    #[test]
+    fn noise_is_no_journal(bytes in prop::collection::vec(any::<u8>(), 0..200)) {
+        prop_assert!(parse(&bytes).is_err());
+    }
+
+    #[test]
+    fn noise_behind_a_journal_is_not_read(noise in prop::collection::vec(any::<u8>(), 0..200)) {
+        let mut bytes = written();
+        bytes.extend_from_slice(&noise);
+        prop_assert_eq!(parse(&bytes).unwrap(), records());
+    }
+
+    #[test]
+    fn ranges_hold_just_the_pieces(pieces in prop::collection::btree_set(0u32..4, 0..4)) {
+        let sample = single();
+        let recorded = Recorded::new(&sample.layout, &ranges(pieces.iter().copied()));
+        let mut expected = Bitfield::new(4);
+        pieces.iter().for_each(|piece| { expected.set(*piece); });
+        prop_assert_eq!(recorded.have, expected);
+    }
+}

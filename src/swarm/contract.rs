@@ -1,0 +1,361 @@
+//! The vocabulary between a torrent and whoever drives it: settings, actions, events, reasons.
+//!
+//! Words only; the decisions stand in `torrent`. `disk` has the words for the storage.
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use bencode::{AddressPolicy, Endpoint};
+
+use super::PeerKey;
+use super::disk::{DiskError, Job};
+use crate::metainfo::Info;
+use crate::wire::{Message, PeerId, Violation};
+
+/// What the user decides about a torrent.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// Who we say we are; the same for all torrents, so that we recognise ourselves.
+    pub our_id: PeerId,
+    /// Our TCP port (told in the extension handshake) and UDP port of our DHT node.
+    pub listen_port: Option<u16>,
+    /// Connections at once, both directions.
+    pub max_peers: usize,
+    /// Attempts under way at once.
+    pub max_half_open: usize,
+    /// Peers served at once, one of which is chosen optimistically.
+    pub upload_slots: usize,
+    /// Which addresses may be dialled or accepted.
+    pub policy: AddressPolicy,
+    /// Whether to exchange peers with peers; never done for private torrents.
+    pub pex: Pex,
+    /// Bytes/s received; 0 = no limit.
+    pub limit_down: u64,
+    /// Bytes/s sent; 0 = no limit.
+    pub limit_up: u64,
+    /// What happens after completion.
+    pub mode: Mode,
+    /// Which pieces come first.
+    pub picking: Order,
+}
+
+impl Default for Settings {
+    fn default() -> Settings {
+        Settings {
+            our_id: PeerId([0; 20]),
+            listen_port: None,
+            max_peers: 200,
+            max_half_open: 50,
+            upload_slots: 8,
+            policy: AddressPolicy::default(),
+            pex: Pex::On,
+            limit_down: 0,
+            limit_up: 0,
+            mode: Mode::Download,
+            picking: Order::Rarest,
+        }
+    }
+}
+
+/// Peer exchange (BEP 11).
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Pex {
+    /// Send and receive.
+    On,
+    /// Not offered.
+    Off,
+}
+
+/// What a torrent is run for.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Mode {
+    /// Until complete; the owner shuts it down then.
+    Download,
+    /// On and on: connections between two complete peers are closed.
+    Seed,
+}
+
+/// Which pieces come first.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Order {
+    /// Those that the fewest peers have.
+    Rarest,
+    /// By index: for looking at a file while it arrives.
+    Sequential,
+}
+
+/// Where an address came from. An address may have several.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+pub enum PeerSource {
+    /// A Kademlia lookup.
+    Dht,
+    /// A peer told.
+    Pex,
+    /// A tracker.
+    Tracker,
+    /// The local network.
+    Lsd,
+    /// The user or the magnet link.
+    Manual,
+    /// It connected to us.
+    Incoming,
+}
+
+/// What the driver carries out, in order.
+#[derive(Debug)]
+pub enum Action {
+    /// Connect and shake hands with `Torrent::handshake`; the answer is `handle_opened`,
+    /// `handle_dial_failed` or `handle_closed`.
+    Dial {
+        /// The name of the connection from here on.
+        peer: PeerKey,
+        /// Whereto.
+        endpoint: Endpoint,
+    },
+    /// Queue a message on a connection.
+    Send {
+        /// Which connection.
+        peer: PeerKey,
+        /// What.
+        message: Message,
+    },
+    /// End a connection or an attempt. The torrent has forgotten it already.
+    Close {
+        /// Which.
+        peer: PeerKey,
+        /// Why.
+        reason: CloseReason,
+    },
+    /// Work for the storage, to be done in order.
+    Disk(Job),
+}
+
+/// What the owner may want to know.
+#[derive(Debug)]
+pub enum Event {
+    /// The `info` dictionary is there and right. Open the storage, then `storage_ready`.
+    Metadata(Arc<Info>),
+    /// One more piece is right and written.
+    PieceStored(u32),
+    /// Everything wanted is there. Comes again only after a piece was found damaged.
+    Complete,
+    /// Known addresses are used up and connections few: look for more.
+    PeersWanted,
+    /// A peer proved hostile; its address is refused from now on.
+    Banned {
+        /// Who.
+        endpoint: Endpoint,
+        /// What for.
+        reason: CloseReason,
+    },
+    /// Pieces cannot be written. Nothing is requested meanwhile; serving goes on.
+    DiskPaused {
+        /// Why.
+        error: DiskError,
+        /// When writing is tried again.
+        retry_at: Instant,
+    },
+    /// Writing works again.
+    DiskResumed,
+    /// A piece was wrong so often that it is left alone for a while.
+    PieceFailed {
+        /// Which.
+        piece: u32,
+    },
+    /// A peer's DHT node (BEP 5 `port`).
+    DhtPort(Endpoint),
+    /// Data on disk no longer has the piece's hash; it is fetched again.
+    PieceLost(u32),
+}
+
+/// Why we end a connection or an attempt.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+pub enum CloseReason {
+    /// The torrent ends.
+    Shutdown,
+    /// We are at both ends.
+    OurselfAtTheOtherEnd,
+    /// A connection to the same peer id exists.
+    SamePeer,
+    /// Both are complete.
+    BothSeeds,
+    /// Its handshake was for another torrent.
+    WrongInfoHash,
+    /// A bitfield of the wrong size, or with spare bits, or twice.
+    BadBitfield,
+    /// A piece index beyond the torrent.
+    BadIndex,
+    /// A request outside the torrent or longer than a block.
+    BadRequest,
+    /// Blocks that nobody asked for, again and again.
+    Unrequested,
+    /// A reject for what was never asked.
+    BadReject,
+    /// Metadata that contradicts the peer's own handshake, or an unreadable extension handshake.
+    BadMetadata,
+    /// Peer exchange against its rules.
+    BadPex,
+    /// It sent data with a wrong hash.
+    CorruptData,
+    /// It does not read what it asked for.
+    SlowReader,
+    /// Nothing useful for long, and others wait.
+    Idle,
+    /// Fast extension messages without the extension.
+    BadFast,
+}
+
+/// Why an incoming connection is not wanted.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Refusal {
+    /// The torrent is shutting down.
+    Ended,
+    /// The storage is not open yet.
+    NotReady,
+    /// As many connections as allowed.
+    Full,
+    /// The address proved hostile before.
+    Banned,
+    /// The address lies in a range that is not allowed.
+    Address,
+    /// A connection to that address or peer id exists.
+    Duplicate,
+    /// We called ourselves.
+    Ourself,
+    /// The handshake is for another torrent.
+    WrongInfoHash,
+}
+
+/// Why an attempt to connect failed.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum DialError {
+    /// A closed port answered.
+    Refused,
+    /// Nobody answered.
+    TimedOut,
+    /// No way there.
+    Unreachable,
+    /// Anything else.
+    Other,
+}
+
+/// Who or what ended a connection, as the driver saw it.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum ClosedBy {
+    /// The other side.
+    Remote,
+    /// It broke a rule of the wire protocol.
+    Violation(Violation),
+    /// The socket failed.
+    Io,
+}
+
+/// What the torrent is doing.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Phase {
+    /// Asking peers for the `info` dictionary.
+    Metadata,
+    /// Waiting for `storage_ready`.
+    Opening,
+    /// Fetching pieces.
+    Downloading,
+    /// Everything wanted is there.
+    Complete,
+    /// The disk does not take pieces.
+    Paused,
+    /// Shut down.
+    Ended,
+}
+
+/// So many of so many.
+#[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
+pub struct Progress {
+    /// What is there.
+    pub have: u32,
+    /// What there is; 0 while unknown.
+    pub total: u32,
+}
+
+/// Counters of connections and addresses.
+#[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
+pub struct PeerCounts {
+    /// Open connections.
+    pub connected: u32,
+    /// Attempts under way.
+    pub dialling: u32,
+    /// Addresses in the book.
+    pub known: u32,
+    /// Attempts so far.
+    pub tried: u32,
+    /// Attempts that a closed port answered.
+    pub refused: u32,
+    /// Attempts that nobody answered.
+    pub timed_out: u32,
+    /// Attempts that failed otherwise.
+    pub failed: u32,
+    /// Addresses banned.
+    pub banned: u32,
+    /// Of the connected, those that have everything.
+    pub seeds: u32,
+    /// Distinct addresses so far, by source.
+    pub by_source: SourceCounts,
+}
+
+/// Distinct addresses so far, by source; one address may count under several.
+#[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
+pub struct SourceCounts {
+    /// See [`PeerSource::Dht`].
+    pub dht: u32,
+    /// See [`PeerSource::Pex`].
+    pub pex: u32,
+    /// See [`PeerSource::Tracker`].
+    pub tracker: u32,
+    /// See [`PeerSource::Lsd`].
+    pub lsd: u32,
+    /// See [`PeerSource::Manual`].
+    pub manual: u32,
+    /// See [`PeerSource::Incoming`].
+    pub incoming: u32,
+}
+
+/// When what a user waits for happened; `None`: not yet.
+#[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
+pub struct Milestones {
+    /// A peer shook hands.
+    pub first_handshake: Option<Instant>,
+    /// The `info` dictionary was complete.
+    pub metadata: Option<Instant>,
+    /// A piece was stored.
+    pub first_piece: Option<Instant>,
+    /// Everything wanted was stored.
+    pub done: Option<Instant>,
+}
+
+/// The state of a torrent at one moment.
+#[derive(Clone, Debug)]
+pub struct Snapshot {
+    /// What it is doing.
+    pub phase: Phase,
+    /// Bytes of wanted pieces that are stored.
+    pub have_bytes: u64,
+    /// Bytes of wanted pieces.
+    pub wanted_bytes: u64,
+    /// Bytes/s of blocks received, over the last seconds.
+    pub down_rate: u64,
+    /// Bytes/s of blocks sent, over the last seconds.
+    pub up_rate: u64,
+    /// Bytes of blocks received.
+    pub downloaded: u64,
+    /// Bytes of blocks handed to connections.
+    pub uploaded: u64,
+    /// Bytes received in vain: duplicates, unrequested, wrong hash.
+    pub wasted: u64,
+    /// Connections and addresses.
+    pub peers: PeerCounts,
+    /// 16 KiB parts of the `info` dictionary.
+    pub metadata: Progress,
+    /// Pieces of the whole torrent.
+    pub pieces: Progress,
+    /// When things happened.
+    pub milestones: Milestones,
+}

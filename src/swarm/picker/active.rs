@@ -1,0 +1,63 @@
+//! A piece under way, block by block: free, asked for, here.
+
+use std::time::Instant;
+
+use bencode::Endpoint;
+use bytes::Bytes;
+
+use crate::swarm::PeerKey;
+
+/// Peers that may be asked for one block in the endgame.
+const ASKERS: usize = 3;
+
+/// Peers asked for one block, at most three.
+#[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
+pub struct Askers([Option<PeerKey>; ASKERS]);
+
+impl Askers {
+    pub(super) fn add(&mut self, peer: PeerKey) -> bool {
+        let free = self.0.iter_mut().find(|slot| slot.is_none());
+        free.map(|slot| *slot = Some(peer)).is_some()
+    }
+
+    pub(super) fn remove(&mut self, peer: PeerKey) {
+        self.0
+            .iter_mut()
+            .filter(|slot| **slot == Some(peer))
+            .for_each(|slot| *slot = None);
+    }
+
+    pub(super) fn contains(&self, peer: PeerKey) -> bool {
+        self.0.contains(&Some(peer))
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.0.iter().all(Option::is_none)
+    }
+
+    /// The peers.
+    pub fn iter(&self) -> impl Iterator<Item = PeerKey> {
+        self.0.into_iter().flatten()
+    }
+}
+
+/// One block of a piece under way.
+#[derive(Debug)]
+pub(super) enum Slot {
+    Free,
+    Asked(Askers),
+    Here(Endpoint, Bytes),
+}
+
+/// A piece under way.
+#[derive(Debug)]
+pub(super) struct Active {
+    pub(super) slots: Vec<Slot>,
+    pub(super) free: usize,
+    pub(super) here: usize,
+    /// No slot before this one is free.
+    pub(super) cursor: usize,
+    /// Only this peer may be asked (the piece was wrong before).
+    pub(super) only: Option<PeerKey>,
+    pub(super) touched: Instant,
+}

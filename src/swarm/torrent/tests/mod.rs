@@ -1,0 +1,9 @@
+//! The machine in conversation: whole swarms in virtual time ([`swarms`]), single connections by
+//! script ([`scripts`], [`uploads`]). [`world`] joins machines back to back.
+
+mod cast;
+mod cost;
+mod scripts;
+mod swarms;
+mod uploads;
+mod world;
