@@ -214,10 +214,9 @@ impl Connection {
             message,
             Message::Extended { .. } | Message::Port(_) | Message::KeepAlive
         );
-        let opening = matches!(
-            message,
-            Message::Bitfield(_) | Message::HaveAll | Message::HaveNone
-        );
+        // Deviation: BEP 3 allows a bitfield only as the first message. aria2 sends one in the middle,
+        // in place of many haves; closing on it would cost us every download that aria2 makes.
+        let opening = matches!(message, Message::HaveAll | Message::HaveNone);
         if opening
             && self.state
                 == (State::Open {

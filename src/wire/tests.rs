@@ -219,7 +219,7 @@ fn a_thousand_length_bombs_buffer_nothing() {
 }
 
 #[test]
-fn bitfields_come_first_or_not_at_all() {
+fn have_all_and_have_none_come_first_or_not_at_all() {
     let now = Instant::now();
     let mut connection = open(now);
     let early = [
@@ -232,6 +232,11 @@ fn bitfields_come_first_or_not_at_all() {
     let mut input = BytesMut::from(&bytes_of(&early)[..]);
     connection.handle_bytes(now, &mut input).unwrap();
     assert_eq!(drain(&mut connection), early);
+    // aria2 does this.
+    let bits = [Message::Bitfield(Bytes::from_static(&[0x80]))];
+    let mut late = BytesMut::from(&bytes_of(&bits)[..]);
+    connection.handle_bytes(now, &mut late).unwrap();
+    assert_eq!(drain(&mut connection), bits);
     let mut late = BytesMut::from(&bytes_of(&[Message::HaveNone])[..]);
     assert_eq!(
         connection.handle_bytes(now, &mut late),

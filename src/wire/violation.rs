@@ -13,7 +13,7 @@ pub enum Violation {
     Idle,
     /// A message's length does not fit its kind.
     Length,
-    /// A bitfield after other messages (BEP 3, BEP 6).
+    /// Have-all or have-none after other messages (BEP 6).
     LateBitfield,
     /// Too many small messages.
     Flood,
@@ -28,7 +28,7 @@ impl fmt::Display for Violation {
             Violation::Slow => "no handshake in time",
             Violation::Idle => "silent for three minutes",
             Violation::Length => "a message of impossible length",
-            Violation::LateBitfield => "a bitfield after other messages",
+            Violation::LateBitfield => "have-all or have-none after other messages",
             Violation::Flood => "a flood of messages",
             Violation::Unknown => "too many unknown messages",
         })
