@@ -46,7 +46,7 @@ pub mod wording;
 use std::ffi::OsString;
 use std::io::Write;
 
-use args::{Args, Command};
+use args::{Args, Command, TorrentCommand};
 use config::Config;
 use exit::{ExitCode, Failure};
 use meaning::Background;
@@ -117,7 +117,11 @@ fn dispatch(
         Command::Dht(command) => dht::run(background.dht(command)?, reporter),
         Command::Demo(args) => demo::run(background.demo(&args), reporter),
         Command::Show(args) => show::run(background.show(args)?, reporter),
-        Command::Torrent(command) => torrent::run(command, reporter),
+        Command::Torrent(TorrentCommand::Create(args)) => torrent::create(args, reporter),
+        Command::Torrent(TorrentCommand::Verify { torrent, path }) => {
+            verify::run(&torrent, path, reporter)
+        }
+        Command::Torrent(TorrentCommand::Magnet { torrent }) => torrent::magnet(&torrent, reporter),
         Command::Completions { shell } => Ok(about::completions(shell, reporter)),
         Command::Man { command } => about::man(&command, reporter),
         Command::Version => Ok(about::version(reporter)),
