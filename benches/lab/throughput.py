@@ -12,7 +12,7 @@ Usage: throughput.py --dir FOLDER [--mib 1024] [--rounds 3] CLIENT...
 """
 import argparse, hashlib, json, os, shutil, signal, statistics, subprocess, sys, time, urllib.request
 HERE = os.path.dirname(os.path.abspath(__file__))
-OURS = os.path.join(HERE, "..", "..", "target", "release", "trackless")
+OURS = os.environ.get("TRACKLESS", os.path.join(HERE, "..", "..", "target", "release", "trackless"))
 PY = os.environ.get("LT_PYTHON", sys.executable)
 SEED_IP, GET_IP = "10.77.0.1", "10.77.0.2"
 TRACKER = f"http://{SEED_IP}:6969/announce"

@@ -94,6 +94,7 @@ async fn play(
         },
         bootstrap: 1,
         output: Some(output.clone()),
+        name: None,
     }
     .run(&mut findings)
     .await;
@@ -305,7 +306,7 @@ fn compare(original: &Path, copy: &Path) -> Result<(), Failure> {
 
 fn summary(status: &Status, elapsed: Duration, started: Instant, reporter: &mut Reporter) {
     let now = Instant::now();
-    let after = |time: Option<Duration>| time.map_or("never".to_owned(), |time| seconds(time));
+    let after = |time: Option<Duration>| time.map_or("never".to_owned(), seconds);
     let timeline = status.timeline;
     let snapshot = &status.snapshot;
     let lookup = status

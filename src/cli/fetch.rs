@@ -71,6 +71,7 @@ pub(super) fn ask(
             patience,
             bootstrap: network.bootstrap.len(),
             output: None,
+            name: target.name.clone(),
         }
         .run(&mut findings)
         .await;

@@ -56,6 +56,8 @@ pub(super) struct Follow<'a> {
     pub(super) bootstrap: usize,
     /// Where the data goes, to say how much is free there.
     pub(super) output: Option<PathBuf>,
+    /// What the torrent is called until its metadata is there.
+    pub(super) name: Option<String>,
 }
 
 /// What following has brought to light.
@@ -194,7 +196,10 @@ impl Follow<'_> {
         self.tell_sources(now, &status, findings);
         let name = match &findings.info {
             Some(info) => info.name().to_owned(),
-            None => self.handle.info_hash().to_string(),
+            None => self
+                .name
+                .clone()
+                .unwrap_or_else(|| self.handle.info_hash().to_string()),
         };
         let scene = Scene {
             status: &status,

@@ -37,6 +37,7 @@ pub(super) fn run(plan: GetPlan, reporter: &mut Reporter) -> Result<ExitCode, Fa
                 client: &client,
                 reporter,
                 signals: &mut signals,
+                name: target.name.clone(),
             };
             match one.run(target).await {
                 Ok(ExitCode::Ok) => {}
@@ -59,6 +60,8 @@ struct One<'a> {
     client: &'a Client,
     reporter: &'a mut Reporter,
     signals: &'a mut Signals,
+    /// What the magnet link calls it.
+    name: Option<String>,
 }
 
 impl One<'_> {
@@ -163,6 +166,7 @@ impl One<'_> {
             patience: self.plan.patience,
             bootstrap: self.plan.network.bootstrap.len(),
             output: Some(self.plan.output.clone()),
+            name: self.name.clone(),
         }
         .run(findings)
         .await

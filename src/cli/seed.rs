@@ -108,6 +108,7 @@ impl Seeding<'_> {
             patience: Patience::default(),
             bootstrap: self.network.bootstrap.len(),
             output: None,
+            name: None,
         }
         .run(&mut findings)
         .await;

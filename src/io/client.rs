@@ -30,9 +30,8 @@ use super::entropy;
 use super::listen::{self, Registration};
 use super::resolve::resolve;
 use super::sockets::{self, Bind, Port};
-use super::torrent::{
-    Destination, Driver, INPUTS, Input, Select, Status, Surroundings, TorrentEvent,
-};
+use super::status::{Destination, Select, Status, TorrentEvent};
+use super::torrent::{Driver, INPUTS, Input, Surroundings};
 use crate::metainfo::{Info, InfoHash};
 use crate::storage::{DhtState, load_dht_state, save_dht_state};
 use crate::swarm::{PeerSource, Settings, Torrent};

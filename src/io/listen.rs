@@ -88,6 +88,7 @@ pub(super) async fn run(
                     && let Some(torrent) = torrents.get(&theirs.info_hash)
                 {
                     // A torrent that cannot follow has enough peers for now.
+                    let opened = Box::new(opened);
                     let _ = torrent.try_send(Input::Incoming { opened, theirs, from });
                 }
             },

@@ -6,6 +6,7 @@
 //! - `client`: what an embedder starts: one node, one port, many torrents
 //! - `dht`: the node's task · `listen`: incoming handshakes
 //! - `torrent`: a torrent's task · `peer`: a connection's task · `disk`: a torrent's disk threads
+//! - `status`: what a torrent's owner sees and decides
 //! - `sockets`, `resolve`, `entropy`: binding, names, seeds
 //!
 //! Queues are bounded. Peers wait for the torrent, the torrent waits for nobody, the disk waits for
@@ -19,6 +20,7 @@ mod listen;
 mod peer;
 mod resolve;
 mod sockets;
+mod status;
 mod torrent;
 
 pub use client::{BOOTSTRAP, Client, ClientConfig, Dht, Source, TorrentHandle, TorrentSpec};
@@ -26,4 +28,4 @@ pub use dht::{Answer, DhtHandle, DhtStatus, Pong, Search, SearchEvent, Trace, Vi
 pub use entropy::seed;
 pub use resolve::resolve;
 pub use sockets::{Bind, Port};
-pub use torrent::{Destination, Failed, SearchStatus, Select, Status, Timeline, TorrentEvent};
+pub use status::{Destination, Failed, SearchStatus, Select, Status, Timeline, TorrentEvent};

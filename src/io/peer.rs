@@ -19,7 +19,7 @@ use crate::swarm::{ClosedBy, DialError, PeerKey};
 use crate::wire::{Connection, Event, Handshake, Message, Violation};
 
 /// Room offered to each read. 256 KiB hold 15 blocks: on a fast link one wake-up, one batch.
-const READ_CHUNK: usize = 256 << 10;
+const READ_CHUNK: usize = 128 << 10;
 
 /// Room offered while a connection is slow: idle peers should cost little memory.
 const READ_CHUNK_IDLE: usize = 4 << 10;

@@ -90,28 +90,28 @@ fn bind_to_interface(_: &Socket, name: &str) -> io::Result<()> {
 }
 
 /// The listening sockets of one family, both on one port.
-pub struct Pair {
+pub(super) struct Pair {
     /// Peers.
-    pub tcp: TcpListener,
+    pub(super) tcp: TcpListener,
     /// The DHT.
-    pub udp: UdpSocket,
+    pub(super) udp: UdpSocket,
 }
 
 /// Everything the client listens on.
-pub struct Sockets {
+pub(super) struct Sockets {
     /// IPv4, unless ruled out or missing on this machine.
-    pub v4: Option<Pair>,
+    pub(super) v4: Option<Pair>,
     /// IPv6, likewise.
-    pub v6: Option<Pair>,
+    pub(super) v6: Option<Pair>,
     /// The port, the same for both families where both exist.
-    pub port: u16,
+    pub(super) port: u16,
 }
 
 /// Binds TCP and UDP of every family in `families` to one port.
 ///
 /// # Errors
 /// When no family can be bound at all, or the [`Port::Fixed`] port is taken.
-pub fn open(bind: &Bind, port: Port, families: &[Family]) -> io::Result<Sockets> {
+pub(super) fn open(bind: &Bind, port: Port, families: &[Family]) -> io::Result<Sockets> {
     let candidates: Vec<u16> = match port {
         Port::Fixed(port) => vec![port],
         Port::Any => vec![0; ANY_PORT_ATTEMPTS],
@@ -179,7 +179,7 @@ fn open_pair(bind: &Bind, address: SocketAddr) -> io::Result<Pair> {
 ///
 /// # Errors
 /// As `connect(2)`; also when `bind` rules the peer's family out.
-pub async fn connect(bind: &Bind, to: SocketAddr) -> io::Result<TcpStream> {
+pub(super) async fn connect(bind: &Bind, to: SocketAddr) -> io::Result<TcpStream> {
     let family = bencode::Endpoint::from(to).family();
     let Some(local) = bind.address(family) else {
         return Err(io::ErrorKind::NetworkUnreachable.into());

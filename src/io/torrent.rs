@@ -8,7 +8,6 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use bencode::Endpoint;
-use dht::LookupReport;
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::time::sleep_until;
 
@@ -16,12 +15,12 @@ use super::dht::{DhtHandle, Search, SearchEvent, Trace};
 use super::disk::DiskHandle;
 use super::peer::{self, Opened};
 use super::sockets::Bind;
+use super::status::{Destination, Failed, SearchStatus, Select, Status, Timeline, TorrentEvent};
 use crate::metainfo::{Info, InfoHash};
-use crate::storage::{CheckProgress, Location, OpenError, OpenMode};
+use crate::storage::{CheckProgress, OpenError};
 use crate::swarm::disk::{DiskError, Job, Reply};
 use crate::swarm::{
-    Action, Bitfield, ClosedBy, DialError, Event, PeerKey, PeerSource, SearchClock, Snapshot,
-    Torrent,
+    Action, Bitfield, ClosedBy, DialError, Event, PeerKey, PeerSource, SearchClock, Torrent,
 };
 use crate::wire::{Handshake, Message};
 
@@ -44,7 +43,7 @@ pub(super) enum Input {
     Opened { peer: PeerKey, theirs: Handshake },
     /// A connection from outside for this torrent.
     Incoming {
-        opened: Opened,
+        opened: Box<Opened>,
         theirs: Handshake,
         from: Endpoint,
     },
@@ -70,104 +69,6 @@ pub(super) enum Input {
     Add(PeerSource, Vec<Endpoint>),
     /// End cleanly.
     Stop(oneshot::Sender<()>),
-}
-
-/// Picks the wanted pieces once the files are known.
-///
-/// # Errors
-/// A reason for people when the wish fits nothing in this torrent.
-pub type Select = Box<dyn FnOnce(&Info) -> Result<Option<Bitfield>, String> + Send>;
-
-/// Where the data goes.
-pub enum Destination {
-    /// Nowhere: only the metadata is wanted.
-    MetadataOnly,
-    /// Files.
-    Files(Location, OpenMode),
-}
-
-/// What the owner of a torrent hears, in order.
-#[derive(Debug)]
-pub enum TorrentEvent {
-    /// The files are known.
-    Metadata(Arc<Info>),
-    /// The pieces present at the start.
-    Opened {
-        /// Pieces that need not be fetched.
-        have: u32,
-    },
-    /// Everything wanted is verified, durable and under its final name.
-    Complete(Vec<PathBuf>),
-    /// Something worth a line: who was banned, that the disk is full, that it goes on.
-    Notice(Event),
-    /// The torrent cannot go on.
-    Failed(Failed),
-}
-
-/// Why a torrent cannot go on.
-#[derive(Debug)]
-pub enum Failed {
-    /// The wish for files fits nothing.
-    Selection(String),
-    /// The storage cannot be opened.
-    Storage(OpenError),
-    /// The finished data cannot be made durable.
-    Disk(DiskError),
-}
-
-/// Seconds from the torrent's start to what a user waits for; `None`: not yet.
-#[derive(Clone, Copy, PartialEq, Debug, Default)]
-pub struct Timeline {
-    /// A DHT node answered.
-    pub first_node: Option<Duration>,
-    /// An answer held peers.
-    pub first_peers: Option<Duration>,
-    /// A peer shook hands for this torrent.
-    pub first_handshake: Option<Duration>,
-    /// The metadata is complete.
-    pub metadata: Option<Duration>,
-    /// The first piece was verified and written.
-    pub first_piece: Option<Duration>,
-    /// Everything wanted is durable.
-    pub done: Option<Duration>,
-}
-
-/// The state of a torrent's DHT search.
-#[derive(Clone, Debug, Default)]
-pub struct SearchStatus {
-    /// The lookup under way.
-    pub running: Option<LookupReport>,
-    /// The last one that ended.
-    pub last: Option<LookupReport>,
-    /// Lookups that ended.
-    pub ended: u32,
-    /// When the next starts.
-    pub next: Option<Instant>,
-}
-
-/// What can be seen of a torrent from outside, renewed five times a second.
-#[derive(Clone, Debug)]
-pub struct Status {
-    /// The machine's counters and phase.
-    pub snapshot: Snapshot,
-    /// How far the check of existing data is, while it runs.
-    pub checking: Option<CheckProgress>,
-    /// The DHT search.
-    pub search: SearchStatus,
-    /// Milestones.
-    pub timeline: Timeline,
-}
-
-impl Status {
-    /// Before anything happened.
-    pub(super) fn initial(snapshot: Snapshot) -> Status {
-        Status {
-            snapshot,
-            checking: None,
-            search: SearchStatus::default(),
-            timeline: Timeline::default(),
-        }
-    }
 }
 
 /// The pieces of the client that a torrent's task uses.
@@ -307,7 +208,7 @@ impl Driver {
                 theirs,
                 from,
             } => {
-                self.handle_incoming(desk, opened, theirs, from);
+                self.handle_incoming(desk, *opened, theirs, from);
             }
             Input::Closed { peer, by } => {
                 desk.mailboxes.remove(&peer);

@@ -69,13 +69,17 @@ impl FromStr for InfoHash {
             BASE32_LENGTH => (&data_encoding::BASE32_NOPAD_NOCASE, Alphabet::Base32),
             count => return Err(InfoHashError::Length(count)),
         };
+        // A character of two bytes would make the decoder complain about the length instead.
+        if let Some(at) = text.find(|c: char| !c.is_ascii_alphanumeric()) {
+            return Err(InfoHashError::Character { at, alphabet });
+        }
         let bytes = encoding
             .decode(text.as_bytes())
             .map_err(|error| InfoHashError::Character {
                 at: error.position,
                 alphabet,
             })?;
-        // 40 × 4 and 32 × 5 bits are both 160; multi-byte characters were refused above.
+        // 40 × 4 and 32 × 5 bits are both 160; so this holds always.
         let hash = bytes
             .try_into()
             .map_err(|_: Vec<u8>| InfoHashError::Length(text.chars().count()))?;

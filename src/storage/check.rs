@@ -121,6 +121,7 @@ pub(crate) fn examine(
         };
         let trusts = mode != OpenMode::Check && recorded.trusts(file, print, storage.place(file));
         trusted.push(trusts || !layout.is_data(file));
+        // Taken before anything is read: a change during the check is noticed afterwards.
         seen.push(print);
     }
     let mut findings = Findings {
@@ -145,6 +146,7 @@ pub(crate) fn examine(
     let mut buffer = vec![0; CHUNK];
     for piece in candidates {
         progress(CheckProgress { done, total });
+        // What cannot be read is not there; the first write to it will say why.
         if is_right(layout, storage, piece, &mut buffer).unwrap_or(false) {
             findings.have.set(piece);
             findings.hashed.set(piece);

@@ -113,6 +113,7 @@ impl Disk {
             if !self.layout.is_data(span.file) {
                 continue;
             }
+            // Before our own write moves the times, or a foreign change would pass as ours.
             self.look(span.file);
             let written = self.storage.write(span.file, span.offset, &mut slices);
             // Also after a failure, which may have written a part: that was us, nobody else.
@@ -146,12 +147,14 @@ impl Disk {
             .layout
             .spans(block.piece, block.begin, block.length)
             .collect();
+        // One `fstat` a block; a change takes all pieces of the file back to unhashed.
         for span in &spans {
             self.look(span.file);
         }
         if !self.verified.has(block.piece) {
             self.verify(block.piece)?;
         }
+        // A fresh buffer: it goes to the peer's connection without being copied.
         let mut data = vec![0; block.length as usize];
         let mut at = 0usize;
         for span in &spans {

@@ -23,6 +23,8 @@ const OPEN_FILES: NonZeroUsize = NonZeroUsize::new(64).expect("64 is not 0");
 /// Slices of one `pwritev`: Linux' IOV_MAX.
 const SLICES: usize = 1_024;
 
+/// A file that is open, and for what: reading asks for no right to write, so that a read-only
+/// device can be shared from.
 struct Open {
     file: Arc<File>,
     access: Access,
@@ -99,6 +101,7 @@ impl Files {
         {
             return Ok(Arc::clone(&open.file));
         }
+        // Only a write makes a file, and it makes the unfinished one: the final name is a promise.
         let place = match self.place(index) {
             Place::Missing if access == Access::Create => Place::Unfinished,
             Place::Missing => return Err(io::ErrorKind::NotFound.into()),
@@ -130,6 +133,7 @@ impl Storage for Files {
     fn write(&mut self, file: usize, offset: u64, data: &mut [IoSlice<'_>]) -> io::Result<()> {
         let file = self.opened(file, Access::Create)?;
         let (mut rest, mut offset) = (data, offset);
+        // Empty slices in front would make the kernel write nothing, which looks like an error.
         IoSlice::advance_slices(&mut rest, 0);
         while !rest.is_empty() {
             let batch = rest.get(..SLICES).unwrap_or(rest);
@@ -206,6 +210,7 @@ impl Storage for Files {
             return Ok(());
         }
         let file = self.opened(index, Access::Write)?;
+        // Longer than it shall be: a forced overwrite, or somebody's tail behind our bytes.
         if file.metadata()?.len() != length {
             file.set_len(length)?;
             file.sync_all()?;

@@ -99,11 +99,13 @@ impl Disk {
         }
         room(&layout, &findings.have, &output)?;
         let top = output.join(&layout.name);
+        // From here on the torrent is ours: what is found becomes durable before it is recorded.
         let mut disk = Disk::ready(layout, Box::new(files), findings, top);
         disk.sync_found().map_err(refused(&output, "sync"))?;
         if let Some(kept) = kept {
             disk.notes = start_notes(kept, hash, info, &disk);
         }
+        // A run that was killed may have left complete files under their unfinished names.
         if let Err(error) = disk.settle(0..disk.files.len()) {
             tracing::warn!(?error, "a complete file could not get its name");
         }

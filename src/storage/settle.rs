@@ -48,6 +48,7 @@ impl Disk {
             .into_iter()
             .filter(|piece| !self.doubtful.contains(piece))
             .collect();
+        // Recorded only now, after the sync: a record is a promise that a power cut must not break.
         let mut touched = BTreeSet::new();
         for piece in &pieces {
             self.durable.set(*piece);
@@ -85,9 +86,11 @@ impl Disk {
     /// [`Disk::flush`], then the mark that makes the next start believe what is recorded.
     pub fn close(&mut self, now: Instant) {
         if let Err(error) = self.commit(now) {
+            // Without the mark the next start hashes what this run has touched.
             tracing::warn!(?error, "not everything could be made durable");
             return;
         }
+        // As we last saw them, not as they are: what others changed since must not be believed.
         let open = self.files.iter().enumerate().filter_map(|(file, watched)| {
             let print = watched
                 .seen
@@ -99,6 +102,7 @@ impl Disk {
     }
 
     fn sync_job(&mut self) -> SyncJob {
+        // A commit whose thread never came back counts as not done.
         let mut pieces = std::mem::take(&mut self.syncing);
         pieces.extend(self.unsynced.take());
         let touched: BTreeSet<usize> = pieces
@@ -193,6 +197,8 @@ impl Disk {
                 }
             }
         }
+        // Names first, then their durability once for all, then the fingerprints: renaming changes
+        // a file's ctime.
         if !finished.is_empty() {
             if let Err(error) = self.storage.sync_names(&finished) {
                 return Err(DiskError::Io(format!("cannot sync the folder: {error}")));
@@ -219,6 +225,7 @@ impl Disk {
         if !complete || !self.layout.is_data(file) {
             return Ok(false);
         }
+        // The last look before the name: what is called complete was hashed as it lies there.
         self.look(file);
         let standing = self
             .files
@@ -234,6 +241,7 @@ impl Disk {
                     self.verify(piece)?;
                 }
             }
+            // Every piece was hashed just now, and `look` will notice the next change.
             if let Some(watched) = self.files.get_mut(file) {
                 watched.standing = Standing::Open;
             }
