@@ -37,8 +37,8 @@ const CONTROL_PER_SECOND: u32 = 1_000;
 const TRANSFER_BURST: u32 = 200_000;
 const TRANSFER_PER_SECOND: u32 = 200_000;
 
-/// Bytes that may wait for a peer that goes on sending. The torrent lets 1 MiB of blocks and 1 MiB of
-/// metadata wait (reliability.md P14, P22), the rest is room for small messages on a slow line.
+/// Bytes that may wait for a peer that goes on sending. The torrent lets 1 MiB of blocks and 1 MiB
+/// of metadata wait (reliability.md P14, P22), the rest is room for `have` on a slow line.
 const MAX_BACKLOG: usize = 4 << 20;
 
 /// Messages of unknown kind before the connection ends.
@@ -214,7 +214,7 @@ impl Connection {
             };
         };
         match &message {
-            // Whole blocks are what we are here for. Threat: blocks of nothing cost as much to handle.
+            // Whole blocks are what we are here for. Threat: empty ones cost as much to handle.
             Message::Piece { data, .. } if data.len() == BLOCK => {}
             Message::Piece { .. } => self.transfer.charge(now)?,
             Message::Request(_) | Message::Cancel(_) | Message::Reject(_) | Message::Have(_) => {
