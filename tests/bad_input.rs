@@ -84,6 +84,15 @@ fn arithmetic() -> Vec<(&'static str, Vec<u8>)> {
             )),
         ),
         (
+            "lengths that are possible alone and not together",
+            info(&format!(
+                "5:filesl{}e4:name1:n12:piece lengthi16384e6:pieces{ONE_HASH}",
+                files
+                    .replace("4611686018427387904", "281474976710656")
+                    .repeat(2)
+            )),
+        ),
+        (
             "hashes cut short",
             numbers("i1e", "i16384e", "19:AAAAAAAAAAAAAAAAAAA"),
         ),
@@ -112,6 +121,14 @@ fn places() -> Vec<(&'static str, Vec<u8>)> {
         ("empty path", paths(&["", "1:a"])),
         ("empty component", paths(&["1:a0:1:b"])),
         ("zero byte in the name", named(b"a\0b")),
+        ("name is a device of Windows", named(b"CON.txt")),
+        ("name is a drive", named(b"C:")),
+        ("backslash in a component", paths(&["4:..\\a"])),
+        (
+            "climbs once invisible characters are gone",
+            named(".\u{200b}.".as_bytes()),
+        ),
+        ("paths that differ in case alone", paths(&["1:a", "1:A"])),
         ("the same path twice", paths(&["1:a", "1:a"])),
         ("a file where a folder is", paths(&["1:a", "1:a1:b"])),
         (

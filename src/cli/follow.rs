@@ -129,6 +129,14 @@ impl Follow<'_> {
                 findings.completed = Some(now);
                 return Ok(self.goal == Goal::Complete);
             }
+            TorrentEvent::Notice(Event::DiskPaused {
+                error: DiskError::Io(why),
+                ..
+            }) if self.goal == Goal::Complete => {
+                // A full disk may get room again; a broken one wants its owner.
+                return Err(Failure::new(ExitCode::Io, why)
+                    .hint("what is verified is kept; the same command again resumes"));
+            }
             TorrentEvent::Notice(event) => self.notice(now, &event, findings),
             TorrentEvent::Failed(failed) => return Err(failure(failed)),
         }

@@ -105,6 +105,13 @@ impl Scene<'_> {
         let search = &self.status.search;
         let nodes = self.dht.map_or(0, |dht| dht.nodes);
         match (&search.running, &search.last) {
+            // Without a DHT there is nothing to join, only the peers that were given.
+            _ if self.dht.is_none() => Update::Connecting {
+                connected: 0,
+                tried: 0,
+                refused: 0,
+                timed_out: 0,
+            },
             _ if nodes == 0 => Update::Joining {
                 nodes: 0,
                 elapsed: self.elapsed,

@@ -42,7 +42,7 @@ use super::geometry::Geometry;
 use super::picker::Picker;
 use super::rate::{Allowance, Meter};
 use crate::metainfo::{Info, InfoHash};
-use crate::wire::{Block, Handshake, Message, PeerId, Reserved};
+use crate::wire::{Block, Handshake, Message, Reserved};
 use peer::Peer;
 
 /// How often timeouts of peers are looked at.
@@ -50,9 +50,6 @@ const TICK: Duration = Duration::from_secs(1);
 
 /// The same while a rate limit holds requests back.
 const LIMITED_TICK: Duration = Duration::from_millis(50);
-
-/// Hostile peer ids remembered. An id is easily changed; this is for loopback and shared addresses.
-const MAX_BANNED_IDS: usize = 256;
 
 /// One torrent's swarm.
 #[derive(Debug)]
@@ -158,8 +155,6 @@ struct Tally {
     counts: PeerCounts,
     wasted: u64,
     milestones: Milestones,
-    /// Ids of peers that proved hostile, the newest [`MAX_BANNED_IDS`].
-    banned_ids: VecDeque<PeerId>,
 }
 
 impl Torrent {

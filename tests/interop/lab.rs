@@ -25,6 +25,9 @@ const GATEWAY: &str = "198.18.0.1";
 /// The range all hosts are in, for options that name a network.
 pub const RANGE: &str = "198.18.0.0/15";
 
+/// Set in the environment, it makes a lab leave its folder with all logs behind.
+const KEEP: &str = "TRACKLESS_TEST_KEEP";
+
 /// Labs of this process so far: tests run side by side, each with a lab of its own.
 static LABS: AtomicU32 = AtomicU32::new(0);
 
@@ -161,6 +164,10 @@ impl Lab {
 impl Drop for Lab {
     fn drop(&mut self) {
         remove_namespaces(&format!("{}-", self.name));
+        if std::env::var_os(KEEP).is_some() {
+            self.folder.disable_cleanup(true);
+            eprintln!("logs: {}", self.folder.path().display());
+        }
     }
 }
 

@@ -7,7 +7,7 @@ use std::collections::BTreeSet;
 use std::io::{self, Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
@@ -104,6 +104,7 @@ impl Peer {
                         conduct,
                         seen: &shared,
                         their_metadata_id: 0,
+                        number: host,
                     };
                     let known = talk.greet();
                     if known.is_ok() {
@@ -126,6 +127,21 @@ impl Peer {
         self.address.to_string()
     }
 
+    /// What it has seen, in a line for the message of a failed test.
+    pub fn summary(&self) -> String {
+        let seen = self.seen();
+        format!(
+            "{}: {} connections, {} ended, {} blocks sent, {} pieces claimed, {} metadata requests, {:?}",
+            self.address,
+            seen.connections,
+            seen.ended,
+            seen.blocks.len(),
+            seen.claimed.len(),
+            seen.metadata_requests,
+            seen.breaches
+        )
+    }
+
     /// What it has seen so far.
     pub fn seen(&self) -> MutexGuard<'_, Seen> {
         lock(&self.seen)
@@ -134,6 +150,9 @@ impl Peer {
 
 impl Drop for Peer {
     fn drop(&mut self) {
+        if std::thread::panicking() {
+            eprintln!("---- {}", self.summary());
+        }
         self.stop.store(true, Ordering::Relaxed);
         // Wakes the accepting thread, which then sees the flag.
         let _ = TcpStream::connect(self.address);
@@ -144,7 +163,7 @@ impl Drop for Peer {
 }
 
 fn lock(seen: &Mutex<Seen>) -> MutexGuard<'_, Seen> {
-    seen.lock().expect("no thread panics while it holds this")
+    seen.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// One connection.
@@ -154,6 +173,8 @@ struct Talk<'a> {
     conduct: Conduct,
     seen: &'a Mutex<Seen>,
     their_metadata_id: u8,
+    /// Makes the peer id one of its own: a client takes two connections with one id for one peer.
+    number: u8,
 }
 
 impl Talk<'_> {
@@ -169,7 +190,7 @@ impl Talk<'_> {
         }
         let mut ours = b"\x13BitTorrent protocol\0\0\0\0\0\x10\0\0".to_vec();
         ours.extend_from_slice(&hash);
-        ours.extend_from_slice(b"-XX0001-scriptedpeer");
+        ours.extend_from_slice(format!("-XX0001-scripted{:04}", self.number).as_bytes());
         self.stream.write_all(&ours)?;
         lock(self.seen).connections += 1;
         if theirs[25] & 0x10 != 0 {

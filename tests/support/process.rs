@@ -11,7 +11,7 @@ use std::time::Duration;
 use super::wait_until;
 
 /// How much of a log is shown when a test fails, from its end.
-const SHOWN: usize = 6_000;
+const SHOWN: usize = 2_500;
 
 /// A running program with its two output files.
 #[derive(Debug)]

@@ -50,8 +50,6 @@ impl Torrent {
             Some(CloseReason::WrongInfoHash)
         } else if theirs.peer_id == self.settings.our_id {
             Some(CloseReason::OurselfAtTheOtherEnd)
-        } else if self.tally.banned_ids.contains(&theirs.peer_id) {
-            Some(CloseReason::CorruptData)
         } else if self.loses_to_another(now, theirs.peer_id, Opener::We) {
             Some(CloseReason::SamePeer)
         } else {
@@ -100,9 +98,6 @@ impl Torrent {
             Welcome::Banned => return Err(Refusal::Banned),
             Welcome::OutOfRange => return Err(Refusal::Address),
             Welcome::Duplicate => return Err(Refusal::Duplicate),
-        }
-        if self.tally.banned_ids.contains(&theirs.peer_id) {
-            return Err(Refusal::Banned);
         }
         if self.loses_to_another(now, theirs.peer_id, Opener::They) {
             return Err(Refusal::Duplicate);
@@ -165,11 +160,6 @@ impl Torrent {
             if let Some(listens) = listens {
                 self.book.ban(now, listens);
             }
-            let ids = &mut self.tally.banned_ids;
-            if ids.len() >= super::MAX_BANNED_IDS {
-                ids.pop_front();
-            }
-            ids.extend(self.peers.get(&key).map(|peer| peer.id));
             self.close(now, key, reason);
         }
     }

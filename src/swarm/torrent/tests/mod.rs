@@ -2,7 +2,6 @@
 //! script ([`scripts`], [`uploads`]). [`world`] joins machines back to back.
 
 mod cast;
-mod cost;
 mod scripts;
 mod swarms;
 mod uploads;

@@ -34,20 +34,6 @@ impl Script {
         Script { torrent, now }
     }
 
-    /// 4 GiB in 4,096 pieces, none of it here.
-    pub(super) fn large(settings: Settings) -> Script {
-        let hashes = vec![0; 4_096 * 20];
-        let mut raw =
-            b"d6:lengthi4294967296e4:name1:x12:piece lengthi1048576e6:pieces81920:".to_vec();
-        raw.extend_from_slice(&hashes);
-        raw.push(b'e');
-        let info = crate::metainfo::Info::from_bytes(raw.into()).unwrap();
-        let now = start();
-        let mut torrent = Torrent::from_info(info.into(), settings, [5; 32], now);
-        torrent.storage_ready(now, Bitfield::new(4_096));
-        Script { torrent, now }
-    }
-
     pub(super) fn leecher() -> Script {
         Script::with(settings(0), |_| false)
     }
