@@ -15,6 +15,9 @@ use super::violation::Violation;
 use super::{ExtensionHandshake, HANDSHAKE_LEN, MetadataMessage, Outbox};
 use crate::metainfo::InfoHash;
 
+mod exact;
+mod hostile;
+
 fn hello() -> Handshake {
     Handshake {
         info_hash: InfoHash([7; 20]),

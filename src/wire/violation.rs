@@ -19,6 +19,8 @@ pub enum Violation {
     Flood,
     /// Too many messages of unknown kinds.
     Unknown,
+    /// Much is sent to it and it does not read.
+    Backlog,
 }
 
 impl fmt::Display for Violation {
@@ -31,6 +33,7 @@ impl fmt::Display for Violation {
             Violation::LateBitfield => "have-all or have-none after other messages",
             Violation::Flood => "a flood of messages",
             Violation::Unknown => "too many unknown messages",
+            Violation::Backlog => "does not read what it is sent",
         })
     }
 }
