@@ -1,9 +1,11 @@
 //! The command line: arguments → configuration → plan → command → exit code.
 //!
-//!     args      what was typed (clap)          config    what the file says
-//!     meaning   both together, with defaults → plan      what a command gets
-//!     report    what a command tells on its way (update, json, format)
-//!     exit      how it ends
+//! ```text
+//! args      what was typed (clap)          config    what the file says
+//! meaning   both together, with defaults → plan      what a command gets
+//! report    what a command tells on its way (update, json, format)
+//! exit      how it ends
+//! ```
 //!
 //! One file a command. It is the uppermost module: it knows everything below, nothing knows it.
 //! It may use the clock and files; that is why the bans of the pure modules are lifted here.

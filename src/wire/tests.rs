@@ -6,7 +6,6 @@ use std::time::{Duration, Instant};
 
 use bytes::{Buf, Bytes, BytesMut};
 use proptest::prelude::*;
-use rand::SeedableRng;
 
 use super::connection::{Connection, Event};
 use super::handshake::{Handshake, PeerId, Reserved};
@@ -165,14 +164,6 @@ fn reserved_bits_are_those_of_the_beps() {
     assert!(ours.extended() && ours.fast() && ours.dht());
     let none = Reserved::default();
     assert!(!none.extended() && !none.fast() && !none.dht());
-}
-
-#[test]
-fn our_peer_id_names_the_client() {
-    let mut rng = rand_chacha::ChaCha8Rng::from_seed([1; 32]);
-    let (a, b) = (PeerId::generate(&mut rng), PeerId::generate(&mut rng));
-    assert!(a.0.starts_with(b"-TL0100-"));
-    assert_ne!(a, b);
 }
 
 #[test]

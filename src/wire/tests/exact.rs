@@ -217,3 +217,14 @@ fn every_violation_has_words_of_its_own() {
     let words: std::collections::BTreeSet<String> = all.iter().map(Violation::to_string).collect();
     assert_eq!(words.len(), all.len());
 }
+
+#[test]
+fn our_peer_id_names_the_client() {
+    let mut rng = <rand_chacha::ChaCha8Rng as rand::SeedableRng>::from_seed([1; 32]);
+    let (a, b) = (
+        crate::wire::PeerId::generate(&mut rng),
+        crate::wire::PeerId::generate(&mut rng),
+    );
+    assert!(a.0.starts_with(b"-TL0100-"));
+    assert_ne!(a, b);
+}
