@@ -12,7 +12,7 @@ use super::plan::{After, Check, Existing, GetPlan, GetTask, PieceOrder};
 use super::report::Reporter;
 use super::show;
 use super::signals::Signals;
-use super::torrents::{Target, select, settings};
+use super::torrents::{Target, ask_nodes, select, settings};
 use super::update::Done;
 use crate::io::{self, Client, Destination, Status, TorrentSpec};
 use crate::storage::{Location, OpenMode};
@@ -72,6 +72,7 @@ impl One<'_> {
             show::print_files(info, self.reporter);
             return Ok(ExitCode::Ok);
         }
+        ask_nodes(self.client, target.nodes.iter().cloned());
         let spec = self.spec(&target);
         let mut handle = self
             .client

@@ -10,7 +10,7 @@ use super::plan::{Check, Limits, NetworkPlan, Patience, SeedPlan, SeedStop};
 use super::report::Reporter;
 use super::signals::Signals;
 use super::torrent;
-use super::torrents::settings;
+use super::torrents::{ask_nodes, host_port, settings};
 use crate::io::{Client, Destination, Source, TorrentSpec};
 use crate::metainfo::Info;
 use crate::storage::{Location, OpenMode};
@@ -25,6 +25,11 @@ pub(super) fn run(plan: SeedPlan, reporter: &mut Reporter) -> Result<ExitCode, F
     network::block_on(async {
         let mut signals = Signals::new()?;
         let client = network::start(&plan.network).await?;
+        let nodes = torrent
+            .nodes
+            .iter()
+            .map(|(host, port)| host_port(host, *port));
+        ask_nodes(&client, nodes);
         let location = Location {
             output: plan.data.clone(),
             state: Some(plan.network.state_dir.clone()),

@@ -9,8 +9,8 @@ use super::input::Input;
 use super::plan::{Limits, NetworkPlan, Switch};
 use super::selection::Selection;
 use super::torrent;
-use crate::io::{Select, Source};
-use crate::metainfo::{Info, InfoHash, Magnet};
+use crate::io::{Client, Select, Source, resolve};
+use crate::metainfo::{Info, InfoHash, Magnet, Torrent};
 use crate::storage::saved_info;
 use crate::swarm::{Bitfield, Geometry, Pex, Settings};
 
@@ -24,6 +24,8 @@ pub(super) struct Target {
     pub(super) name: Option<String>,
     /// Peers that the magnet link names.
     pub(super) peers: Vec<String>,
+    /// DHT nodes that the torrent file names (BEP 5 "torrent file extensions").
+    pub(super) nodes: Vec<String>,
     /// Files that the magnet link selects (BEP 53).
     pub(super) select: Option<Vec<std::ops::RangeInclusive<u32>>>,
 }
@@ -41,9 +43,10 @@ impl Target {
                 info: None,
                 name: None,
                 peers: Vec::new(),
+                nodes: Vec::new(),
                 select: None,
             },
-            Input::TorrentFile(path) => return Ok(Target::of_info(torrent::load(path)?.info)),
+            Input::TorrentFile(path) => return Ok(Target::of_torrent(&torrent::load(path)?)),
             Input::Url(_) => {
                 return Err(Failure::new(
                     ExitCode::Usage,
@@ -70,17 +73,23 @@ impl Target {
                 .iter()
                 .map(|(host, port)| host_port(host, *port))
                 .collect(),
+            nodes: Vec::new(),
             select: magnet.select.clone(),
         }
     }
 
-    /// A torrent whose files are known.
-    pub(super) fn of_info(info: Arc<Info>) -> Target {
+    /// A torrent file.
+    fn of_torrent(torrent: &Torrent) -> Target {
+        let nodes = torrent
+            .nodes
+            .iter()
+            .map(|(host, port)| host_port(host, *port));
         Target {
-            info_hash: info.info_hash(),
-            name: Some(info.name().to_owned()),
-            info: Some(info),
+            info_hash: torrent.info.info_hash(),
+            name: Some(torrent.info.name().to_owned()),
+            info: Some(Arc::clone(&torrent.info)),
             peers: Vec::new(),
+            nodes: nodes.collect(),
             select: None,
         }
     }
@@ -94,11 +103,21 @@ impl Target {
     }
 }
 
-fn host_port(host: &str, port: u16) -> String {
+/// As `resolve` takes it.
+pub(super) fn host_port(host: &str, port: u16) -> String {
     if host.contains(':') {
         format!("[{host}]:{port}")
     } else {
         format!("{host}:{port}")
+    }
+}
+
+/// Asks the nodes that a torrent file names, beside the bootstrap nodes, without waiting for them.
+pub(super) fn ask_nodes(client: &Client, nodes: impl IntoIterator<Item = String>) {
+    let Some(dht) = client.dht() else { return };
+    for node in nodes {
+        let dht = dht.clone();
+        tokio::spawn(async move { dht.join(resolve(&node).await).await });
     }
 }
 
