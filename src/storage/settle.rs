@@ -104,10 +104,11 @@ impl Disk {
             return;
         }
         // As we last saw them, not as they are: what others changed since must not be believed.
+        // What is somebody else's and not right is hashed again, so that the next start refuses it.
         let open = self.files.iter().enumerate().filter_map(|(file, watched)| {
             let print = watched
                 .seen
-                .filter(|_| watched.standing == Standing::Open)?;
+                .filter(|_| watched.standing == Standing::Open && watched.protected != WHOLE)?;
             Some(Record::Seen(u32::try_from(file).ok()?, print))
         });
         let records: Vec<Record> = open.chain([Record::Closed]).collect();
