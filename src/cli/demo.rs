@@ -175,7 +175,7 @@ async fn private_dht(count: u16, reporter: &mut Reporter) -> Result<Vec<Client>,
     for node in nodes.iter().filter_map(Client::dht) {
         let mut status = node.status();
         // A node that stays alone does not spoil the story: there are others.
-        let _ = timeout(PATIENCE, status.wait_for(|status| status.nodes > 0)).await;
+        let _ = timeout(PATIENCE, status.wait_for(|status| status.joined)).await;
     }
     let contacts: usize = nodes
         .iter()

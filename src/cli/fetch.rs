@@ -7,9 +7,8 @@ use super::exit::{ExitCode, Failure};
 use super::follow::{End, Findings, Follow, Goal};
 use super::input::Input;
 use super::network;
-use super::plan::{FetchPlan, Limits, NetworkPlan, Patience, ShowPlan};
+use super::plan::{FetchPlan, Limits, NetworkPlan, Patience};
 use super::report::Reporter;
-use super::show;
 use super::signals::Signals;
 use super::torrent;
 use super::torrents::{Target, settings};
@@ -83,18 +82,4 @@ pub(super) fn ask(
             (End::Reached, None) => Err(Failure::new(ExitCode::Failure, "no metadata came")),
         }
     })
-}
-
-/// `show` of a magnet link or a hash.
-///
-/// # Errors
-/// Nobody has the metadata in time.
-pub(super) fn show(plan: ShowPlan, reporter: &mut Reporter) -> Result<ExitCode, Failure> {
-    match ask(&plan.input, &plan.network, plan.patience, reporter)? {
-        Ok(info) => {
-            show::print(&Torrent::from_info(info), plan.files, reporter);
-            Ok(ExitCode::Ok)
-        }
-        Err(interrupted) => Ok(interrupted),
-    }
 }

@@ -221,8 +221,9 @@ impl Follow<'_> {
             now,
             elapsed: now - started,
         };
-        if status.snapshot.phase != Phase::Complete || matches!(self.goal, Goal::Seeded(_)) {
-            self.reporter.state(now, &scene.update());
+        let ends = status.snapshot.phase == Phase::Complete && self.goal == Goal::Complete;
+        if let Some(update) = scene.update().filter(|_| !ends) {
+            self.reporter.state(now, &update);
         }
         let diagnosis = scene.diagnosis();
         if let Some(text) = &diagnosis {

@@ -13,7 +13,7 @@ use super::report::Reporter;
 use super::show;
 use super::signals::Signals;
 use super::torrents::{Target, select, settings};
-use super::update::{Done, Timeline};
+use super::update::Done;
 use crate::io::{self, Client, Destination, Status, TorrentSpec};
 use crate::storage::{Location, OpenMode};
 use crate::swarm::{Mode, Order, Settings};
@@ -216,20 +216,12 @@ impl One<'_> {
 
 /// The summary of a finished download.
 pub(super) fn done(elapsed: Duration, status: &Status, findings: &Findings) -> Done {
-    let timeline = status.timeline;
     Done {
         paths: findings.paths.clone(),
         size: status.snapshot.wanted_bytes,
         elapsed,
         downloaded: status.snapshot.downloaded,
         uploaded: status.snapshot.uploaded,
-        timeline: Timeline {
-            first_node: timeline.first_node,
-            first_peers: timeline.first_peers,
-            first_handshake: timeline.first_handshake,
-            metadata: timeline.metadata,
-            first_piece: timeline.first_piece,
-            done: timeline.done,
-        },
+        timeline: status.timeline,
     }
 }

@@ -1,9 +1,11 @@
 //! The command line: arguments → configuration → plan → command → exit code.
 //!
-//!     args      what was typed (clap)          config    what the file says
-//!     meaning   both together, with defaults → plan      what a command gets
-//!     report    what a command tells on its way (update, json, format)
-//!     exit      how it ends
+//! ```text
+//! args      what was typed (clap)          config    what the file says
+//! meaning   both together, with defaults → plan      what a command gets
+//! report    what a command tells on its way (update, json, format)
+//! exit      how it ends
+//! ```
 //!
 //! One file a command. It is the uppermost module: it knows everything below, nothing knows it.
 //! It may use the clock and files; that is why the bans of the pure modules are lifted here.
@@ -46,7 +48,7 @@ pub mod wording;
 use std::ffi::OsString;
 use std::io::Write;
 
-use args::{Args, Command};
+use args::{Args, Command, TorrentCommand};
 use config::Config;
 use exit::{ExitCode, Failure};
 use meaning::Background;
@@ -117,7 +119,11 @@ fn dispatch(
         Command::Dht(command) => dht::run(background.dht(command)?, reporter),
         Command::Demo(args) => demo::run(background.demo(&args), reporter),
         Command::Show(args) => show::run(background.show(args)?, reporter),
-        Command::Torrent(command) => torrent::run(command, reporter),
+        Command::Torrent(TorrentCommand::Create(args)) => torrent::create(args, reporter),
+        Command::Torrent(TorrentCommand::Verify { torrent, path }) => {
+            verify::run(&torrent, path, reporter)
+        }
+        Command::Torrent(TorrentCommand::Magnet { torrent }) => torrent::magnet(&torrent, reporter),
         Command::Completions { shell } => Ok(about::completions(shell, reporter)),
         Command::Man { command } => about::man(&command, reporter),
         Command::Version => Ok(about::version(reporter)),

@@ -32,8 +32,21 @@ pub(super) struct Scene<'a> {
 }
 
 impl Scene<'_> {
-    /// Where the torrent stands.
-    pub(super) fn update(&self) -> Update {
+    /// Where the torrent stands; `None` while there is nothing new to say.
+    pub(super) fn update(&self) -> Option<Update> {
+        let snapshot = &self.status.snapshot;
+        let is_alone = snapshot.peers.connected == 0 && snapshot.peers.known == 0;
+        let searches = matches!(snapshot.phase, Phase::Metadata | Phase::Downloading);
+        let search = &self.status.search;
+        // A lookup starts with the first node, which was told; there is no figure of it yet.
+        let is_new = search.running.is_none() && search.last.is_none();
+        if self.dht.is_some_and(|dht| dht.nodes > 0) && searches && is_alone && is_new {
+            return None;
+        }
+        Some(self.state())
+    }
+
+    fn state(&self) -> Update {
         let snapshot = &self.status.snapshot;
         if let Some(check) = self.status.checking {
             let (done, total) = (check.done, check.total);
@@ -123,13 +136,9 @@ impl Scene<'_> {
                 peers: u32::try_from(report.peers).unwrap_or(u32::MAX),
                 elapsed: report.elapsed,
             },
-            // The lookup starts with the first node.
-            (None, None) => Update::LookingUp {
-                asked: 0,
-                answered: 0,
-                closest_bits: 0,
-                peers: 0,
-                elapsed: Duration::ZERO,
+            (None, None) => Update::Joining {
+                nodes: 0,
+                elapsed: self.elapsed,
             },
         }
     }

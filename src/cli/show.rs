@@ -22,7 +22,15 @@ pub(super) fn run(plan: ShowPlan, reporter: &mut Reporter) -> Result<ExitCode, F
             print(&torrent::load(path)?, plan.files, reporter);
             Ok(ExitCode::Ok)
         }
-        Input::Magnet(_) | Input::Hash(_) => fetch::show(plan, reporter),
+        Input::Magnet(_) | Input::Hash(_) => {
+            match fetch::ask(&plan.input, &plan.network, plan.patience, reporter)? {
+                Ok(info) => {
+                    print(&Torrent::from_info(info), plan.files, reporter);
+                    Ok(ExitCode::Ok)
+                }
+                Err(interrupted) => Ok(interrupted),
+            }
+        }
         Input::Url(_) | Input::Stdin => {
             let message = "show needs a torrent file, a magnet link or an info hash";
             Err(Failure::new(ExitCode::BadInput, message))

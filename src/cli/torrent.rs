@@ -9,13 +9,12 @@ use std::time::Instant;
 
 use serde::Serialize;
 
-use super::args::{CreateArgs, TorrentCommand};
+use super::args::CreateArgs;
 use super::exit::{ExitCode, Failure};
 use super::format::bytes;
 use super::plan::Existing;
 use super::report::{Reporter, Style};
 use super::update::Update;
-use super::verify;
 use super::walk::{self, Tree};
 use crate::metainfo::{Builder, FilePath, Magnet, Options, Torrent, TorrentError};
 
@@ -27,18 +26,6 @@ const PIECE_LENGTHS: RangeInclusive<u32> = 16 << 10..=128 << 20;
 
 /// Bytes read at once while hashing.
 const CHUNK: usize = 1 << 20;
-
-/// Runs `torrent …`.
-///
-/// # Errors
-/// Whatever goes wrong with the files.
-pub(super) fn run(command: TorrentCommand, reporter: &mut Reporter) -> Result<ExitCode, Failure> {
-    match command {
-        TorrentCommand::Create(args) => create(args, reporter),
-        TorrentCommand::Verify { torrent, path } => verify::run(&torrent, path, reporter),
-        TorrentCommand::Magnet { torrent } => magnet(&torrent, reporter),
-    }
-}
 
 /// Reads a torrent file.
 ///
@@ -211,7 +198,11 @@ fn piece_length(bytes: u64) -> Result<u32, Failure> {
     })
 }
 
-fn create(args: CreateArgs, reporter: &mut Reporter) -> Result<ExitCode, Failure> {
+/// `torrent create`.
+///
+/// # Errors
+/// As [`make`] and [`save`].
+pub(super) fn create(args: CreateArgs, reporter: &mut Reporter) -> Result<ExitCode, Failure> {
     let existing = if args.force {
         Existing::Overwrite
     } else {
@@ -259,7 +250,11 @@ fn create(args: CreateArgs, reporter: &mut Reporter) -> Result<ExitCode, Failure
     Ok(ExitCode::Ok)
 }
 
-fn magnet(path: &Path, reporter: &mut Reporter) -> Result<ExitCode, Failure> {
+/// `torrent magnet`.
+///
+/// # Errors
+/// As [`load`].
+pub(super) fn magnet(path: &Path, reporter: &mut Reporter) -> Result<ExitCode, Failure> {
     let torrent = load(path)?;
     let magnet = magnet_of(&torrent).to_string();
     match reporter.style() {

@@ -5,6 +5,8 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
+pub use crate::io::Timeline;
+
 /// Where a command stands now.
 #[derive(Clone, PartialEq, Debug)]
 pub enum Update {
@@ -190,21 +192,4 @@ pub struct Done {
     pub uploaded: u64,
     /// When each step was reached.
     pub timeline: Timeline,
-}
-
-/// From the start of the command to each step; `None` if that step was not needed.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
-pub struct Timeline {
-    /// First DHT node that answered.
-    pub first_node: Option<Duration>,
-    /// First answer with peers.
-    pub first_peers: Option<Duration>,
-    /// First peer that answered our handshake.
-    pub first_handshake: Option<Duration>,
-    /// Metadata complete.
-    pub metadata: Option<Duration>,
-    /// First piece verified.
-    pub first_piece: Option<Duration>,
-    /// All verified and on disk.
-    pub done: Option<Duration>,
 }

@@ -27,11 +27,12 @@ use tokio::time::sleep;
 
 use super::dht::{self as dht_task, DhtHandle};
 use super::entropy;
+use super::input::Input;
 use super::listen::{self, Registration};
 use super::resolve::resolve;
 use super::sockets::{self, Bind, Port};
 use super::status::{Destination, Select, Status, TorrentEvent};
-use super::torrent::{Driver, INPUTS, Input, Surroundings};
+use super::torrent::{Driver, INPUTS, Surroundings};
 use crate::metainfo::{Info, InfoHash};
 use crate::storage::{DhtState, load_dht_state, save_dht_state};
 use crate::swarm::{PeerSource, Settings, Torrent};

@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 
 use tokio::sync::{mpsc, oneshot};
 
-use super::torrent::Input;
+use super::input::Input;
 use crate::metainfo::Info;
 use crate::storage::{CheckProgress, Disk, Location, OpenMode, Opened, SyncOutcome};
 use crate::swarm::disk::Job;

@@ -20,8 +20,7 @@ use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 use tokio::time::{sleep, sleep_until};
 
-use super::peer::Opened;
-use super::torrent::Input;
+use super::input::{Input, Opened};
 use crate::metainfo::InfoHash;
 use crate::wire::{Connection, Event, Handshake};
 

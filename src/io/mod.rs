@@ -6,7 +6,7 @@
 //! - `client`: what an embedder starts: one node, one port, many torrents
 //! - `dht`: the node's task · `listen`: incoming handshakes
 //! - `torrent`: a torrent's task · `peer`: a connection's task · `disk`: a torrent's disk threads
-//! - `status`: what a torrent's owner sees and decides
+//! - `input`: what a torrent's task hears · `status`: what a torrent's owner sees and decides
 //! - `sockets`, `resolve`, `entropy`: binding, names, seeds
 //!
 //! Queues are bounded. Peers wait for the torrent, the torrent waits for nobody, the disk waits for
@@ -16,6 +16,7 @@ mod client;
 mod dht;
 mod disk;
 mod entropy;
+mod input;
 mod listen;
 mod peer;
 mod resolve;

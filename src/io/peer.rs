@@ -13,8 +13,8 @@ use tokio::net::TcpStream;
 use tokio::sync::mpsc;
 use tokio::time::{sleep_until, timeout};
 
+use super::input::{Input, Opened};
 use super::sockets::{self, Bind};
-use super::torrent::Input;
 use crate::swarm::{ClosedBy, DialError, PeerKey};
 use crate::wire::{Connection, Event, Handshake, Message, Violation};
 
@@ -32,13 +32,6 @@ const CONNECT_TIMEOUT: Duration = Duration::from_secs(8);
 
 /// The torrent hears of bytes gone out when this many have, or all.
 const SENT_REPORT: usize = 128 << 10;
-
-/// A connection and what was read of it beyond the handshake.
-pub(super) struct Opened {
-    pub(super) stream: TcpStream,
-    pub(super) connection: Connection,
-    pub(super) input: BytesMut,
-}
 
 /// Connects, shakes hands, then serves the connection until it ends. Failures go to the torrent.
 pub(super) async fn dial(

@@ -56,7 +56,7 @@ pub enum Failed {
 }
 
 /// Seconds from the torrent's start to what a user waits for; `None`: not yet.
-#[derive(Clone, Copy, PartialEq, Debug, Default)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub struct Timeline {
     /// A DHT node answered.
     pub first_node: Option<Duration>,

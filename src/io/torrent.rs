@@ -3,7 +3,6 @@
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
-use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -13,15 +12,14 @@ use tokio::time::sleep_until;
 
 use super::dht::{DhtHandle, Search, SearchEvent, Trace};
 use super::disk::DiskHandle;
-use super::peer::{self, Opened};
+use super::input::{Input, Opened};
+use super::peer;
 use super::sockets::Bind;
 use super::status::{Destination, Failed, SearchStatus, Select, Status, Timeline, TorrentEvent};
 use crate::metainfo::{Info, InfoHash};
-use crate::storage::{CheckProgress, OpenError};
+use crate::storage::CheckProgress;
 use crate::swarm::disk::{DiskError, Job, Reply};
-use crate::swarm::{
-    Action, Bitfield, ClosedBy, DialError, Event, PeerKey, PeerSource, SearchClock, Torrent,
-};
+use crate::swarm::{Action, ClosedBy, Event, PeerKey, PeerSource, SearchClock, Torrent};
 use crate::wire::{Handshake, Message};
 
 /// Inputs that may wait. A batch of messages holds up to 256 KiB of blocks; the machine's own
@@ -36,40 +34,6 @@ const STATUS_INTERVAL: Duration = Duration::from_millis(200);
 
 /// How long a stop waits for the disk before it gives up (cli.md rule 6: flushed within 2 s).
 const STOP_TIMEOUT: Duration = Duration::from_secs(8);
-
-/// Everything that can happen to a torrent.
-pub(super) enum Input {
-    /// An outgoing connection has shaken hands.
-    Opened { peer: PeerKey, theirs: Handshake },
-    /// A connection from outside for this torrent.
-    Incoming {
-        opened: Box<Opened>,
-        theirs: Handshake,
-        from: Endpoint,
-    },
-    /// The messages of one read.
-    Messages { peer: PeerKey, batch: Vec<Message> },
-    /// Bytes of blocks written to the peer's socket since it opened.
-    Sent { peer: PeerKey, block_bytes: u64 },
-    /// The connection has ended.
-    Closed { peer: PeerKey, by: ClosedBy },
-    /// It never began.
-    DialFailed { peer: PeerKey, error: DialError },
-    /// A disk job is done.
-    Disk(Reply),
-    /// How far the check of existing data is.
-    Checking(CheckProgress),
-    /// The storage is open, with these pieces.
-    StorageReady(Bitfield),
-    /// It cannot be opened.
-    StorageFailed(OpenError),
-    /// All data is durable under its final names, or could not be made so.
-    Flushed(Result<Vec<PathBuf>, DiskError>),
-    /// More addresses to try.
-    Add(PeerSource, Vec<Endpoint>),
-    /// End cleanly.
-    Stop(oneshot::Sender<()>),
-}
 
 /// The pieces of the client that a torrent's task uses.
 pub(super) struct Surroundings {
@@ -422,7 +386,7 @@ impl Driver {
     fn end_search(&mut self, desk: &mut Desk, now: Instant) {
         desk.search = None;
         desk.clock.handle_done(now, desk.found);
-        desk.search_status.next = desk.clock.next_timeout();
+        self.publish(desk, now);
     }
 
     fn publish(&mut self, desk: &mut Desk, now: Instant) {

@@ -61,10 +61,10 @@ pub enum MagnetErrorKind {
     /// Does not start with `magnet:?`.
     #[error("a magnet link starts with magnet:?")]
     Scheme,
-    /// Above [`MAX_LINK`].
+    /// Above 16 KiB.
     #[error("the link is longer than 16 KiB")]
     TooLong,
-    /// Above [`MAX_PARAMETERS`].
+    /// Above 64.
     #[error("the link has more than {MAX_PARAMETERS} parameters")]
     TooManyParameters,
     /// `%` without two hexadecimal digits, or the result is no UTF-8.

@@ -44,10 +44,10 @@ pub enum PathError {
     /// `C:` or `C:name`.
     #[error("a file name starts with a drive letter")]
     Drive,
-    /// More than [`MAX_DEPTH`] components.
+    /// More than 64 components.
     #[error("a file path is more than {MAX_DEPTH} directories deep")]
     TooDeep,
-    /// A component of more than [`MAX_RAW_COMPONENT`] bytes.
+    /// A component of more than `MAX_RAW_COMPONENT` bytes.
     #[error("a file name is longer than {MAX_RAW_COMPONENT} bytes")]
     TooLong,
 }

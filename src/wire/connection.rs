@@ -13,7 +13,7 @@ use std::time::{Duration, Instant};
 use bytes::{Buf, BytesMut};
 
 use super::handshake::{HANDSHAKE_LEN, Handshake};
-use super::message::{self, Message};
+use super::message::{self, BLOCK, Message};
 use super::outbox::Outbox;
 use super::violation::Violation;
 
@@ -32,9 +32,14 @@ const KEEP_ALIVE: Duration = Duration::from_secs(110);
 const CONTROL_BURST: u32 = 4_000;
 const CONTROL_PER_SECOND: u32 = 1_000;
 
-/// The same for requests, their withdrawal and `have`: three times what a gigabyte a second needs.
+/// The same for requests, their withdrawal, `have` and blocks that are not whole: three times what a
+/// gigabyte a second needs.
 const TRANSFER_BURST: u32 = 200_000;
 const TRANSFER_PER_SECOND: u32 = 200_000;
+
+/// Bytes that may wait for a peer that goes on sending. The torrent lets 1 MiB of blocks and 1 MiB
+/// of metadata wait (reliability.md P14, P22), the rest is room for `have` on a slow line.
+const MAX_BACKLOG: usize = 4 << 20;
 
 /// Messages of unknown kind before the connection ends.
 const MAX_UNKNOWN: u8 = 32;
@@ -172,6 +177,11 @@ impl Connection {
         if !input.is_empty() {
             self.heard = now;
         }
+        // Threat: whoever asks and never reads makes us queue a `reject` for each request. What is
+        // queued answers earlier input, so looking once for each read keeps the excess to one read.
+        if self.out.remaining() > MAX_BACKLOG {
+            return Err(Violation::Backlog);
+        }
         if let State::Greeting { .. } = self.state {
             if let Some(theirs) = Handshake::decode(input)? {
                 input.advance(HANDSHAKE_LEN);
@@ -196,15 +206,17 @@ impl Connection {
 
     fn handle_frame(&mut self, now: Instant, frame: bytes::Bytes) -> Result<(), Violation> {
         let Some(message) = message::decode(frame)? else {
-            self.unknown += 1;
+            self.unknown = self.unknown.saturating_add(1);
             return if self.unknown > MAX_UNKNOWN {
                 Err(Violation::Unknown)
             } else {
                 Ok(())
             };
         };
-        match message {
-            Message::Piece { .. } => {}
+        match &message {
+            // Whole blocks are what we are here for. Threat: empty ones cost as much to handle.
+            Message::Piece { data, .. } if data.len() == BLOCK => {}
+            Message::Piece { .. } => self.transfer.charge(now)?,
             Message::Request(_) | Message::Cancel(_) | Message::Reject(_) | Message::Have(_) => {
                 self.transfer.charge(now)?;
             }
@@ -214,10 +226,9 @@ impl Connection {
             message,
             Message::Extended { .. } | Message::Port(_) | Message::KeepAlive
         );
-        let opening = matches!(
-            message,
-            Message::Bitfield(_) | Message::HaveAll | Message::HaveNone
-        );
+        // Deviation: BEP 3 allows a bitfield only as the first message. aria2 sends one in the middle,
+        // in place of many haves; closing on it would cost us every download that aria2 makes.
+        let opening = matches!(message, Message::HaveAll | Message::HaveNone);
         if opening
             && self.state
                 == (State::Open {

@@ -6,7 +6,6 @@ use std::time::{Duration, Instant};
 
 use bytes::{Buf, Bytes, BytesMut};
 use proptest::prelude::*;
-use rand::SeedableRng;
 
 use super::connection::{Connection, Event};
 use super::handshake::{Handshake, PeerId, Reserved};
@@ -14,6 +13,9 @@ use super::message::{Block, Message, frame_length};
 use super::violation::Violation;
 use super::{ExtensionHandshake, HANDSHAKE_LEN, MetadataMessage, Outbox};
 use crate::metainfo::InfoHash;
+
+mod exact;
+mod hostile;
 
 fn hello() -> Handshake {
     Handshake {
@@ -165,14 +167,6 @@ fn reserved_bits_are_those_of_the_beps() {
 }
 
 #[test]
-fn our_peer_id_names_the_client() {
-    let mut rng = rand_chacha::ChaCha8Rng::from_seed([1; 32]);
-    let (a, b) = (PeerId::generate(&mut rng), PeerId::generate(&mut rng));
-    assert!(a.0.starts_with(b"-TL0100-"));
-    assert_ne!(a, b);
-}
-
-#[test]
 fn impossible_lengths_are_refused_from_the_header() {
     let refused: [&[u8]; 10] = [
         &[0xFF, 0xFF, 0xFF, 0xFF],
@@ -219,7 +213,7 @@ fn a_thousand_length_bombs_buffer_nothing() {
 }
 
 #[test]
-fn bitfields_come_first_or_not_at_all() {
+fn have_all_and_have_none_come_first_or_not_at_all() {
     let now = Instant::now();
     let mut connection = open(now);
     let early = [
@@ -232,6 +226,11 @@ fn bitfields_come_first_or_not_at_all() {
     let mut input = BytesMut::from(&bytes_of(&early)[..]);
     connection.handle_bytes(now, &mut input).unwrap();
     assert_eq!(drain(&mut connection), early);
+    // aria2 does this.
+    let bits = [Message::Bitfield(Bytes::from_static(&[0x80]))];
+    let mut late = BytesMut::from(&bytes_of(&bits)[..]);
+    connection.handle_bytes(now, &mut late).unwrap();
+    assert_eq!(drain(&mut connection), bits);
     let mut late = BytesMut::from(&bytes_of(&[Message::HaveNone])[..]);
     assert_eq!(
         connection.handle_bytes(now, &mut late),

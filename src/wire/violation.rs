@@ -13,12 +13,14 @@ pub enum Violation {
     Idle,
     /// A message's length does not fit its kind.
     Length,
-    /// A bitfield after other messages (BEP 3, BEP 6).
+    /// Have-all or have-none after other messages (BEP 6).
     LateBitfield,
     /// Too many small messages.
     Flood,
     /// Too many messages of unknown kinds.
     Unknown,
+    /// Much is sent to it and it does not read.
+    Backlog,
 }
 
 impl fmt::Display for Violation {
@@ -28,9 +30,10 @@ impl fmt::Display for Violation {
             Violation::Slow => "no handshake in time",
             Violation::Idle => "silent for three minutes",
             Violation::Length => "a message of impossible length",
-            Violation::LateBitfield => "a bitfield after other messages",
+            Violation::LateBitfield => "have-all or have-none after other messages",
             Violation::Flood => "a flood of messages",
             Violation::Unknown => "too many unknown messages",
+            Violation::Backlog => "does not read what it is sent",
         })
     }
 }
