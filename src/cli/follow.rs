@@ -348,7 +348,11 @@ fn failure(failed: Failed) -> Failure {
                 OpenError::Locked { .. } | OpenError::Conflict { .. } => ExitCode::Conflict,
                 _ => ExitCode::Io,
             };
-            Failure::new(code, error.to_string())
+            let failure = Failure::new(code, error.to_string());
+            match error {
+                OpenError::Conflict { .. } => failure.hint("`trackless get --force` overwrites it"),
+                _ => failure,
+            }
         }
     }
 }

@@ -46,6 +46,9 @@ pub enum OpenMode {
 pub(crate) struct Recorded {
     pub(crate) have: Bitfield,
     pub(crate) seen: BTreeMap<usize, Fingerprint>,
+    /// What was recorded first of each file. A run begins by writing there, in place of the size,
+    /// how many bytes of the file are not ours; see [`Recorded::claim`].
+    claims: BTreeMap<usize, Fingerprint>,
     clean: bool,
 }
 
@@ -69,6 +72,7 @@ impl Recorded {
                 }
                 Record::Seen(file, print) => {
                     recorded.seen.insert(*file as usize, *print);
+                    recorded.claims.entry(*file as usize).or_insert(*print);
                 }
                 Record::Opened | Record::Closed => {}
             }
@@ -85,10 +89,19 @@ impl Recorded {
 
     /// Whether a file is one we have written before, whatever became of it.
     pub(crate) fn knows(&self, file: usize, now: Fingerprint) -> bool {
-        self.seen
-            .get(&file)
-            .is_some_and(|seen| (seen.device, seen.inode) == (now.device, now.inode))
+        self.seen.get(&file).is_some_and(|seen| is_same(seen, &now))
     }
+
+    /// How many bytes at the beginning of a file with its final name were somebody else's when it
+    /// was first met: 0 or all of its length mean none, more than its length all of it.
+    pub(crate) fn claim(&self, file: usize, now: Fingerprint) -> Option<u64> {
+        let claim = self.claims.get(&file).filter(|seen| is_same(seen, &now))?;
+        Some(claim.size)
+    }
+}
+
+fn is_same(one: &Fingerprint, other: &Fingerprint) -> bool {
+    (one.device, one.inode) == (other.device, other.inode)
 }
 
 /// What was found.
@@ -98,8 +111,19 @@ pub(crate) struct Findings {
     pub(crate) have: Bitfield,
     /// Those of them that were hashed just now.
     pub(crate) hashed: Bitfield,
+    /// All of it could be read and has another hash.
+    pub(crate) wrong: Bitfield,
     /// Each file as it was before the check.
     pub(crate) seen: Vec<Option<Fingerprint>>,
+    /// Bytes at the beginning of each file that are not ours to change; see [`super::foreign`].
+    pub(crate) protected: Vec<u64>,
+}
+
+impl Findings {
+    /// Bytes at the beginning of a file that are not ours to change.
+    pub(crate) fn protects(&self, file: usize) -> u64 {
+        self.protected.get(file).copied().unwrap_or(0)
+    }
 }
 
 /// Finds out which pieces are there.
@@ -127,7 +151,9 @@ pub(crate) fn examine(
     let mut findings = Findings {
         have: Bitfield::new(pieces),
         hashed: Bitfield::new(pieces),
+        wrong: Bitfield::new(pieces),
         seen,
+        protected: vec![0; layout.files.len()],
     };
     let mut candidates = Vec::new();
     for piece in 0..pieces {
@@ -147,9 +173,15 @@ pub(crate) fn examine(
     for piece in candidates {
         progress(CheckProgress { done, total });
         // What cannot be read is not there; the first write to it will say why.
-        if is_right(layout, storage, piece, &mut buffer).unwrap_or(false) {
-            findings.have.set(piece);
-            findings.hashed.set(piece);
+        match is_right(layout, storage, piece, &mut buffer) {
+            Ok(true) => {
+                findings.have.set(piece);
+                findings.hashed.set(piece);
+            }
+            Ok(false) => {
+                findings.wrong.set(piece);
+            }
+            Err(_) => {}
         }
         done += size(&piece);
     }

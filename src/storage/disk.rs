@@ -8,7 +8,7 @@
 //! piece was hashed since its files last changed. Knows no peers and no clock.
 
 use std::collections::BTreeSet;
-use std::io;
+use std::io::{self, IoSlice};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Instant;
@@ -19,11 +19,14 @@ use super::backing::{Fingerprint, Storage};
 use super::hash::{Slices, digest, digests};
 use super::layout::Layout;
 use super::notes::Notes;
-use super::sync::Unsynced;
+use super::sync::{Unsynced, describe};
 use crate::swarm::Bitfield;
 use crate::swarm::PeerKey;
 use crate::swarm::disk::{DiskError, Job, Reply};
 use crate::wire::Block;
+
+/// Why somebody else's bytes are not changed.
+pub(super) const FOREIGN: &str = "it is not ours and holds something else";
 
 /// What we know of one file.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -44,6 +47,8 @@ pub(crate) enum Standing {
 pub(crate) struct Watched {
     pub(crate) standing: Standing,
     pub(crate) seen: Option<Fingerprint>,
+    /// Bytes at its beginning that are not ours to change; see [`super::foreign`].
+    pub(crate) protected: u64,
 }
 
 /// One torrent's storage.
@@ -61,6 +66,8 @@ pub struct Disk {
     pub(super) syncing: Vec<u32>,
     /// Written, but a sync failed: nobody knows what of them is on the device.
     pub(super) doubtful: BTreeSet<u32>,
+    /// When that shall be found out.
+    pub(super) doubts_due: Option<Instant>,
     /// Turned out damaged or missing, and not stored again yet.
     pub(super) lost: BTreeSet<u32>,
     pub(super) buffer: Vec<u8>,
@@ -109,13 +116,21 @@ impl Disk {
         let spans: Vec<_> = self.layout.piece_spans(piece).collect();
         let mut rest = Slices::new(blocks);
         for span in &spans {
-            let mut slices = rest.take(span.length);
             if !self.layout.is_data(span.file) {
+                rest.take(span.length);
                 continue;
             }
             // Before our own write moves the times, or a foreign change would pass as ours.
             self.look(span.file);
-            let written = self.storage.write(span.file, span.offset, &mut slices);
+            let protected = self.files.get(span.file).map_or(0, |file| file.protected);
+            let kept = protected.saturating_sub(span.offset).min(span.length);
+            self.compare(span.file, span.offset, &rest.take(kept))?;
+            if kept == span.length {
+                continue;
+            }
+            let mut slices = rest.take(span.length - kept);
+            let at = span.offset + kept;
+            let written = self.storage.write(span.file, at, &mut slices);
             // Also after a failure, which may have written a part: that was us, nobody else.
             let seen = self.storage.fingerprint(span.file);
             if let Some(watched) = self.files.get_mut(span.file) {
@@ -129,6 +144,28 @@ impl Disk {
         self.verified.set(piece);
         self.doubtful.remove(&piece);
         self.lost.remove(&piece);
+        Ok(())
+    }
+
+    /// What is somebody else's stays as it is: right already, or not to be had without a conflict.
+    fn compare(
+        &mut self,
+        file: usize,
+        offset: u64,
+        wanted: &[IoSlice<'_>],
+    ) -> Result<(), DiskError> {
+        let mut at = offset;
+        for slice in wanted {
+            let mut there = vec![0; slice.len()];
+            let read = self.storage.read(file, at, &mut there);
+            let read = read.map_err(|error| self.failure("read", file, &error))?;
+            if read != slice.len() || there[..] != slice[..] {
+                let path = self.storage.path(file).display().to_string();
+                let error = io::Error::new(io::ErrorKind::AlreadyExists, FOREIGN);
+                return Err(DiskError::Io(describe("write", &path, &error)));
+            }
+            at += slice.len() as u64;
+        }
         Ok(())
     }
 
@@ -173,7 +210,11 @@ impl Disk {
                 Err(error) if error.kind() == io::ErrorKind::NotFound => {
                     return Err(self.lose(block.piece));
                 }
-                Err(error) => return Err(self.failure("read", span.file, &error)),
+                Err(error) => {
+                    // A bad sector takes the piece back; what can be read again was a hiccup.
+                    self.verify(block.piece)?;
+                    return Err(self.failure("read", span.file, &error));
+                }
             }
         }
         Ok(Bytes::from(data))

@@ -41,9 +41,13 @@ pub(crate) struct Files {
 
 impl Files {
     /// Below `root`, which must exist. Looks which files are there; keeps none open.
-    pub(crate) fn new(root: PathBuf, layout: Arc<Layout>) -> io::Result<Files> {
+    ///
+    /// # Errors
+    /// What is not a file of ours to read, with its path.
+    pub(crate) fn new(root: PathBuf, layout: Arc<Layout>) -> Result<Files, (PathBuf, io::Error)> {
+        let folder = Folder::open(&root).map_err(|error| (root.clone(), error))?;
         let mut files = Files {
-            folder: Folder::open(&root)?,
+            folder,
             root,
             places: vec![Place::Missing; layout.files.len()],
             layout,
@@ -51,26 +55,37 @@ impl Files {
         };
         for index in 0..files.places.len() {
             if files.layout.is_data(index) {
-                files.find(index)?;
+                files
+                    .find(index)
+                    .map_err(|(place, error)| (files.path_at(index, place), error))?;
             }
         }
         Ok(files)
     }
 
     /// Looks under both names. The final one wins: nothing is ever renamed over it.
-    fn find(&mut self, index: usize) -> io::Result<()> {
+    fn find(&mut self, index: usize) -> Result<(), (Place, io::Error)> {
         for place in [Place::Final, Place::Unfinished] {
-            match self.folder.file(&self.name(index, place)?, Access::Read) {
+            let found = self
+                .name(index, place)
+                .and_then(|name| self.folder.file(&name, Access::Read));
+            match found {
                 Ok(_) => {
                     self.set_place(index, place);
                     return Ok(());
                 }
                 Err(error) if error.kind() == io::ErrorKind::NotFound => {}
-                Err(error) => return Err(error),
+                Err(error) => return Err((place, error)),
             }
         }
         self.set_place(index, Place::Missing);
         Ok(())
+    }
+
+    fn path_at(&self, index: usize, place: Place) -> PathBuf {
+        let path = self.name(index, place).unwrap_or_default();
+        path.iter()
+            .fold(self.root.clone(), |path, component| path.join(component))
     }
 
     fn entry(&self, index: usize) -> io::Result<&Entry> {
@@ -248,8 +263,6 @@ impl Storage for Files {
     }
 
     fn path(&self, file: usize) -> PathBuf {
-        let path = self.name(file, self.place(file)).unwrap_or_default();
-        path.iter()
-            .fold(self.root.clone(), |path, component| path.join(component))
+        self.path_at(file, self.place(file))
     }
 }

@@ -25,6 +25,7 @@ struct State {
     writes: u64,
     room: Option<u64>,
     broken: Option<u64>,
+    unreadable: u64,
 }
 
 /// Files in memory. Clones share them, so that a test can change what a disk works on.
@@ -44,6 +45,11 @@ impl Memory {
     /// The `nth` write, from 1, gives EIO; once.
     pub(crate) fn break_write(&self, nth: u64) {
         self.state().broken = Some(nth);
+    }
+
+    /// So many reads from now on give EIO.
+    pub(crate) fn break_reads(&self, count: u64) {
+        self.state().unreadable = count;
     }
 
     /// Changes a file behind everybody's back.
@@ -93,7 +99,11 @@ impl Storage for Memory {
     }
 
     fn read(&mut self, file: usize, offset: u64, into: &mut [u8]) -> io::Result<usize> {
-        let state = self.state();
+        let mut state = self.state();
+        if let Some(left) = state.unreadable.checked_sub(1) {
+            state.unreadable = left;
+            return Err(rustix::io::Errno::IO.into());
+        }
         let content = state.files.get(&file).ok_or(io::ErrorKind::NotFound)?;
         let start = usize::try_from(offset)
             .unwrap_or(usize::MAX)

@@ -2,7 +2,7 @@
 //!
 //! The way through: `layout` says which files there are, `beneath` opens them without leaving their
 //! folder, `backing` is what storage can do, `files` and `memory` do it, `journal` (under `lock`)
-//! remembers, `check` decides what to believe, `open` puts a `disk` together, `settle` is its slow
+//! remembers, `check` decides what to believe, `foreign` what is not ours to change, `open` puts a `disk` together, `settle` is its slow
 //! half. Blocking throughout; whoever drives it brings threads and the time. Read `disk` first.
 
 mod backing;
@@ -13,6 +13,7 @@ mod dht_state;
 mod disk;
 mod error;
 mod files;
+mod foreign;
 mod hash;
 mod journal;
 mod layout;

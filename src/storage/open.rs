@@ -11,11 +11,12 @@ use std::sync::Arc;
 use bytes::Bytes;
 use sha1::{Digest as _, Sha1};
 
-use super::backing::{Place, Storage};
+use super::backing::{Fingerprint, Place, Storage};
 use super::check::{self, CheckProgress, Findings, OpenMode, Recorded};
 use super::disk::{Disk, Standing, Watched};
 use super::error::{OpenError, is_full};
 use super::files::Files;
+use super::foreign;
 use super::journal::{self, Journal, Record, Unreadable};
 use super::layout::Layout;
 use super::lock::{Lock, Tried, lock};
@@ -87,21 +88,18 @@ impl Disk {
             Some(state) => Some(keep(state, &output, hash)?),
             None => None,
         };
-        let mut files =
-            Files::new(output.clone(), Arc::clone(&layout)).map_err(refused(&output, "open"))?;
+        let mut files = look_below(&output, &layout)?;
         let records = kept.as_ref().map_or(&[][..], |kept| &kept.records);
         let recorded = Recorded::new(&layout, records);
-        let findings = check::examine(&layout, &mut files, &recorded, mode, progress);
-        if mode != OpenMode::Force
-            && let Some(path) = conflict(&layout, &files, &recorded, &findings)
-        {
+        let mut findings = check::examine(&layout, &mut files, &recorded, mode, progress);
+        if let Some(path) = foreign::judge(&layout, &files, &recorded, mode, &mut findings) {
             return Err(OpenError::Conflict { path });
         }
         room(&layout, &findings.have, &output)?;
         let top = output.join(&layout.name);
         // From here on the torrent is ours: what is found becomes durable before it is recorded.
         let mut disk = Disk::ready(layout, Box::new(files), findings, top);
-        disk.sync_found().map_err(refused(&output, "sync"))?;
+        disk.sync_found()?;
         if let Some(kept) = kept {
             disk.notes = start_notes(kept, hash, info, &disk);
         }
@@ -122,20 +120,23 @@ impl Disk {
         findings: Findings,
         top: PathBuf,
     ) -> Disk {
-        let watched = |seen| Watched {
+        let watched = |(seen, protected)| Watched {
             standing: Standing::Open,
             seen,
+            protected,
         };
+        let files = findings.seen.into_iter().zip(findings.protected);
         Disk {
             layout,
             storage,
             notes: Notes::default(),
             durable: findings.have,
             verified: findings.hashed,
-            files: findings.seen.into_iter().map(watched).collect(),
+            files: files.map(watched).collect(),
             unsynced: Unsynced::default(),
             syncing: Vec::new(),
             doubtful: BTreeSet::new(),
+            doubts_due: None,
             lost: BTreeSet::new(),
             buffer: vec![0; BUFFER],
             top,
@@ -143,18 +144,21 @@ impl Disk {
     }
 
     /// What was found by hashing may be in the page cache only: after a `kill -9` it is.
-    fn sync_found(&mut self) -> io::Result<()> {
+    fn sync_found(&mut self) -> Result<(), OpenError> {
         for file in 0..self.files.len() {
             let found = self
                 .layout
                 .pieces_of(file)
                 .any(|piece| self.verified.has(piece));
-            if found
-                && self.layout.is_data(file)
-                && let Some(handle) = self.storage.handle(file)?
-            {
-                handle.sync_data()?;
+            if !found || !self.layout.is_data(file) {
+                continue;
             }
+            let synced = match self.storage.handle(file) {
+                Ok(Some(handle)) => handle.sync_data(),
+                Ok(None) => Ok(()),
+                Err(error) => Err(error),
+            };
+            synced.map_err(refused(&self.storage.path(file), "sync"))?;
         }
         Ok(())
     }
@@ -177,6 +181,12 @@ fn refused<'a>(
             error,
         }
     }
+}
+
+/// Looks which files are there; what cannot be looked at is named.
+fn look_below(root: &Path, layout: &Arc<Layout>) -> Result<Files, OpenError> {
+    Files::new(root.to_owned(), Arc::clone(layout))
+        .map_err(|(path, error)| refused(&path, "open")(error))
 }
 
 /// Locks, then reads what was recorded.
@@ -241,22 +251,6 @@ pub fn saved_info(state: &Path, hash: InfoHash) -> Option<Bytes> {
         .map(|found| found.info)
 }
 
-/// A file that has its final name but is not known to be ours, and is longer than it may be or
-/// shares nothing with a torrent of which nothing is there.
-fn conflict(
-    layout: &Layout,
-    files: &Files,
-    recorded: &Recorded,
-    findings: &Findings,
-) -> Option<PathBuf> {
-    layout.files.iter().enumerate().find_map(|(file, entry)| {
-        let print = (*findings.seen.get(file)?)?;
-        let foreign = files.place(file) == Place::Final && !recorded.knows(file, print);
-        let nothing = findings.have.is_empty() && print.size > 0;
-        (foreign && (print.size > entry.length || nothing)).then(|| files.path(file))
-    })
-}
-
 /// Refuses only if not even one more piece fits: which files are wanted is not known here.
 fn room(layout: &Layout, have: &Bitfield, output: &Path) -> Result<(), OpenError> {
     let size = |piece| u64::from(layout.geometry.piece_size(piece));
@@ -272,6 +266,18 @@ fn room(layout: &Layout, have: &Bitfield, output: &Path) -> Result<(), OpenError
 /// Starts the journal anew with what still holds. Its end is not a clean one: until this run ends.
 fn start_notes(kept: Kept, hash: InfoHash, info: &[u8], disk: &Disk) -> Notes {
     let mut records = ranges(disk.durable.iter_set());
+    // Whose they are comes first: after a `kill -9` what we have added must not pass as foreign,
+    // nor what was there before us as ours.
+    records.extend(disk.files.iter().enumerate().filter_map(|(file, watched)| {
+        let print = watched
+            .seen
+            .filter(|_| disk.storage.place(file) == Place::Final)?;
+        let size = watched.protected;
+        Some(Record::Seen(
+            u32::try_from(file).ok()?,
+            Fingerprint { size, ..print },
+        ))
+    }));
     records.push(Record::Opened);
     match Journal::create(&kept.path, hash, info, &records) {
         Ok(journal) => Notes::new(journal, kept.lock),
@@ -307,8 +313,7 @@ pub fn verify(
     progress: &mut dyn FnMut(CheckProgress),
 ) -> Result<Vec<u32>, OpenError> {
     let layout = Arc::new(Layout::of(info));
-    let mut files =
-        Files::new(root.to_owned(), Arc::clone(&layout)).map_err(refused(root, "open"))?;
+    let mut files = look_below(root, &layout)?;
     let recorded = Recorded::new(&layout, &[]);
     let found = check::examine(&layout, &mut files, &recorded, OpenMode::Check, progress);
     Ok((0..layout.geometry.piece_count())

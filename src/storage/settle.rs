@@ -7,32 +7,44 @@ use std::io;
 use std::path::PathBuf;
 use std::time::Instant;
 
-use super::backing::Place;
+use super::backing::{Fingerprint, Place};
 use super::check;
-use super::disk::{Disk, Standing};
-use super::error::is_full;
+use super::disk::{Disk, FOREIGN, Standing};
+use super::error::{is_broken, is_full};
+use super::foreign::WHOLE;
 use super::journal::Record;
 use super::notes::ranges;
-use super::sync::{SYNC_FILES, SyncJob, SyncOutcome, describe};
+use super::sync::{SYNC_AFTER, SYNC_FILES, SyncJob, SyncOutcome, describe};
 use crate::swarm::disk::DiskError;
 
 impl Disk {
     /// When [`Disk::begin_sync`] has something to do: 5 s after the first write that is not
-    /// durable, or a time that has passed if 64 MiB wait. `None`: nothing waits.
+    /// durable, or a time that has passed if 64 MiB wait; also 5 s after a sync that failed.
+    /// `None`: nothing waits.
     pub fn next_sync(&self) -> Option<Instant> {
-        self.unsynced.due()
+        let waiting = [self.unsynced.due(), self.doubts_due];
+        waiting.into_iter().flatten().min()
     }
 
     /// The group commit that is due, for another thread. One at a time: `None` also while one runs.
+    /// What a failed one has left in doubt is found out right here.
     pub fn begin_sync(&mut self, now: Instant) -> Option<SyncJob> {
-        if self.unsynced.due().is_none_or(|due| due > now) || !self.syncing.is_empty() {
+        if !self.syncing.is_empty() {
+            return None;
+        }
+        if self.doubts_due.is_some_and(|due| due <= now)
+            && let Err(error) = self.resolve_doubts(now)
+        {
+            tracing::warn!(?error, "pieces after a failed sync");
+        }
+        if self.unsynced.due().is_none_or(|due| due > now) {
             return None;
         }
         Some(self.sync_job())
     }
 
     /// Records what a group commit has made durable, and gives files that are complete their names.
-    pub fn finish_sync(&mut self, _now: Instant, outcome: SyncOutcome) {
+    pub fn finish_sync(&mut self, now: Instant, outcome: SyncOutcome) {
         self.syncing.clear();
         if let Some(error) = outcome.failed {
             tracing::warn!(error, "written pieces could not be made durable");
@@ -41,6 +53,7 @@ impl Disk {
                 self.verified.clear(piece);
                 self.doubtful.insert(piece);
             }
+            self.doubts_due = now.checked_add(SYNC_AFTER);
             return;
         }
         let pieces: BTreeSet<u32> = outcome
@@ -91,10 +104,11 @@ impl Disk {
             return;
         }
         // As we last saw them, not as they are: what others changed since must not be believed.
+        // What is somebody else's and not right is hashed again, so that the next start refuses it.
         let open = self.files.iter().enumerate().filter_map(|(file, watched)| {
             let print = watched
                 .seen
-                .filter(|_| watched.standing == Standing::Open)?;
+                .filter(|_| watched.standing == Standing::Open && watched.protected != WHOLE)?;
             Some(Record::Seen(u32::try_from(file).ok()?, print))
         });
         let records: Vec<Record> = open.chain([Record::Closed]).collect();
@@ -140,6 +154,7 @@ impl Disk {
 
     /// After a failed sync: what the device holds is read back past the cache and hashed.
     fn resolve_doubts(&mut self, now: Instant) -> Result<(), DiskError> {
+        self.doubts_due = None;
         if self.doubtful.is_empty() {
             return Ok(());
         }
@@ -155,9 +170,17 @@ impl Disk {
                     let _ = rustix::fs::fadvise(&*file, 0, None, rustix::fs::Advice::DontNeed);
                 }
             }
-            if self.verify(*piece).is_ok() {
-                let size = self.layout.geometry.piece_size(*piece);
-                self.unsynced.push(now, *piece, size);
+            match self.verify(*piece) {
+                Ok(()) => {
+                    let size = self.layout.geometry.piece_size(*piece);
+                    self.unsynced.push(now, *piece, size);
+                }
+                Err(DiskError::Damaged) => {}
+                Err(_) => {
+                    // It could not be read at all, for now: as doubtful as before.
+                    self.doubtful.insert(*piece);
+                    self.doubts_due = now.checked_add(SYNC_AFTER);
+                }
             }
         }
         let outcome = self.sync_job().run();
@@ -248,6 +271,12 @@ impl Disk {
         }
         let length = self.layout.files.get(file).map_or(0, |entry| entry.length);
         let size = self.storage.fingerprint(file).map(|print| print.size);
+        let protected = self.files.get(file).is_some_and(|file| file.protected > 0);
+        if protected && size.is_some_and(|size| size > length) {
+            let path = self.storage.path(file).display().to_string();
+            let error = io::Error::new(io::ErrorKind::AlreadyExists, FOREIGN);
+            return Err(DiskError::Io(describe("cut", &path, &error)));
+        }
         // What has its name already may lie on a read-only device: not even opened for writing.
         if !named || size != Some(length) {
             self.storage
@@ -263,6 +292,7 @@ impl Disk {
             return;
         }
         let seen = self.storage.fingerprint(file);
+        let named = self.storage.place(file) == Place::Final;
         let Some(watched) = self
             .files
             .get_mut(file)
@@ -270,6 +300,12 @@ impl Disk {
         else {
             return;
         };
+        let which = |print: Fingerprint| (print.device, print.inode);
+        if watched.seen.map(which) != seen.map(which) {
+            // Another one lies there now, or none: nothing of it is kept from the old one.
+            let foreign = named && seen.is_some();
+            watched.protected = if foreign { WHOLE } else { 0 };
+        }
         watched.seen = seen;
         watched.standing = match watched.standing {
             Standing::Open | Standing::Disturbed => Standing::Disturbed,
@@ -288,6 +324,8 @@ impl Disk {
                 Ok(())
             }
             Ok(false) => Err(self.lose(piece)),
+            // The device has it no more.
+            Err(error) if is_broken(&error) => Err(self.lose(piece)),
             Err(error) => Err(self.failure("read", self.first_file(piece), &error)),
         }
     }

@@ -2,6 +2,7 @@
 
 mod faults;
 mod files;
+mod foreign;
 mod journals;
 mod real;
 mod restarts;

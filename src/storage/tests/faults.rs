@@ -266,3 +266,55 @@ fn a_failed_sync_proves_nothing_until_the_data_is_read_back() {
     disk.perform(now, sample.store(1));
     assert!(disk.flush(now).is_ok());
 }
+
+#[test]
+fn a_failed_background_sync_is_resolved_without_a_flush() {
+    let sample = single();
+    let (mut disk, memory) = sample.in_memory();
+    let now = start();
+    sample.store_all(&mut disk, now);
+    let mut job = disk.begin_sync(now + SYNC_AFTER).unwrap();
+    job.failed = Some("injected".into());
+    disk.finish_sync(now, job.run());
+    let due = disk.next_sync().unwrap();
+    assert!(disk.begin_sync(due).is_none(), "the disk thread does it");
+    assert_eq!(disk.next_sync(), None);
+    assert!(disk.durable.is_full());
+    assert!(memory.bytes(0) == sample.bytes);
+}
+
+#[test]
+fn doubtful_pieces_that_cannot_be_read_back_are_lost() {
+    let sample = single();
+    let (mut disk, memory) = sample.in_memory();
+    let now = start();
+    sample.store_all(&mut disk, now);
+    let mut job = disk.begin_sync(now + SYNC_AFTER).unwrap();
+    job.failed = Some("injected".into());
+    disk.finish_sync(now, job.run());
+    memory.break_reads(1);
+    disk.begin_sync(disk.next_sync().unwrap());
+    assert_eq!(disk.durable.iter_set().collect::<Vec<_>>(), [1, 2, 3]);
+    assert_eq!(disk.flush(now), Err(DiskError::Damaged));
+    disk.perform(now, sample.store(0));
+    assert!(disk.flush(now).is_ok());
+}
+
+#[test]
+fn a_read_that_fails_once_is_an_error_and_a_bad_sector_is_damage() {
+    let sample = single();
+    let (mut disk, memory) = sample.in_memory();
+    let now = start();
+    sample.store_all(&mut disk, now);
+    let mut read = |times| {
+        memory.break_reads(times);
+        match disk.perform(now, ask(first_block(&sample, 0))) {
+            Reply::ReadFailed { error, .. } => error,
+            other => panic!("{other:?}"),
+        }
+    };
+    assert!(matches!(read(1), DiskError::Io(_)));
+    assert_eq!(read(2), DiskError::Damaged);
+    // Once it is unverified the first read is that of the hash.
+    assert_eq!(read(1), DiskError::Damaged);
+}
