@@ -55,6 +55,8 @@ struct Last {
     written: Instant,
     /// The newest text that was not written yet.
     pending: Option<String>,
+    /// The last text that was written, not to be repeated.
+    said: String,
 }
 
 impl Reporter {
@@ -219,6 +221,7 @@ impl Reporter {
                 state,
                 written: now,
                 pending: None,
+                said: String::new(),
             });
         }
         let event = update.event(self.info_hash.as_deref());
@@ -246,6 +249,7 @@ impl Reporter {
             state,
             written: now,
             pending,
+            said: String::new(),
         });
         if self.bar.is_finished() {
             // The next of several torrents: a finished bar would draw nothing.
@@ -263,7 +267,7 @@ impl Reporter {
         let state = discriminant(update);
         match self.last.as_mut().filter(|last| last.state == state) {
             Some(last) if now.saturating_duration_since(last.written) < LINE_EVERY => {
-                last.pending = is_step(update).then_some(line);
+                last.pending = Some(line).filter(|line| is_step(update) && *line != last.said);
             }
             _ => {
                 if let Some(text) = self.last.take().and_then(|last| last.pending) {
@@ -274,6 +278,7 @@ impl Reporter {
                     state,
                     written: now,
                     pending: None,
+                    said: line,
                 });
             }
         }

@@ -35,6 +35,9 @@ impl Scene<'_> {
     /// Where the torrent stands; `None` while there is nothing new to say.
     pub(super) fn update(&self) -> Option<Update> {
         let snapshot = &self.status.snapshot;
+        if snapshot.phase == Phase::Opening && self.status.checking.is_none() {
+            return None;
+        }
         let is_alone = snapshot.peers.connected == 0 && snapshot.peers.known == 0;
         let searches = matches!(snapshot.phase, Phase::Metadata | Phase::Downloading);
         let search = &self.status.search;
