@@ -21,13 +21,7 @@ use super::plan::{
     Switch, Trace,
 };
 use super::selection::Selection;
-
-/// Nodes that have answered newcomers for years; each is run by the makers of a client.
-pub const BOOTSTRAP: [(&str, u16); 3] = [
-    ("router.bittorrent.com", 6881),
-    ("dht.libtorrent.org", 25401),
-    ("dht.transmissionbt.com", 6881),
-];
+use crate::io::BOOTSTRAP;
 
 /// Enough for lookups of several hops, few enough to start at once.
 const DEMO_NODES: u16 = 50;
@@ -365,14 +359,11 @@ fn non_empty<T>(list: Vec<T>) -> Option<Vec<T>> {
     (!list.is_empty()).then_some(list)
 }
 
-/// [`BOOTSTRAP`] as it would have been typed.
+/// [`BOOTSTRAP`] as if it had been typed.
 fn built_in_nodes() -> Vec<HostPort> {
     BOOTSTRAP
         .iter()
-        .map(|(host, port)| HostPort {
-            host: (*host).to_owned(),
-            port: *port,
-        })
+        .filter_map(|node| node.parse().ok())
         .collect()
 }
 

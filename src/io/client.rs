@@ -38,13 +38,11 @@ use crate::storage::{DhtState, load_dht_state, save_dht_state};
 use crate::swarm::{PeerSource, Settings, Torrent};
 use crate::wire::PeerId;
 
-/// Hosts asked for first contacts when the user names none; different operators.
-/// Alive in May 2026 according to reliability.md §1.5: the second and the third.
-pub const BOOTSTRAP: [&str; 4] = [
+/// Hosts asked for first contacts when the user names none; each is run by the makers of a client.
+pub const BOOTSTRAP: [&str; 3] = [
+    "router.bittorrent.com:6881",
     "dht.libtorrent.org:25401",
     "dht.transmissionbt.com:6881",
-    "router.bittorrent.com:6881",
-    "router.utorrent.com:6881",
 ];
 
 /// While nobody has answered, names are resolved again after this time, doubling…

@@ -3,11 +3,11 @@
 //! Invariant: every block that [`Geometry::block`] names is [`Geometry::valid`], and the blocks of
 //! all pieces cover the torrent exactly once. Knows neither data nor files' names.
 
-use crate::wire::Block;
+use crate::wire::{BLOCK, Block};
 
 /// Bytes of a block, except for a piece's last one. BEP 3: "all current implementations use 2^14";
 /// larger requests are answered by closing.
-pub const BLOCK_LENGTH: u32 = 16_384;
+pub const BLOCK_LENGTH: u32 = BLOCK as u32;
 
 /// How a torrent is cut into pieces and blocks.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
