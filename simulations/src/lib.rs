@@ -7,5 +7,7 @@
 
 pub mod network;
 pub mod oracle;
+pub mod random;
 pub mod scenarios;
+pub mod time;
 pub mod world;
