@@ -5,6 +5,7 @@
 //! takes and whether it arrives, `world` holds nodes, clock and what is in flight, `oracle` knows
 //! the truth, `scenarios` play and measure. Nothing here touches `io`.
 
+pub mod agenda;
 pub mod network;
 pub mod oracle;
 pub mod random;
