@@ -45,10 +45,10 @@ pub struct Choker {
 }
 
 impl Choker {
-    /// With so many slots, at least one, one of them optimistic.
+    /// With so many slots, one of them optimistic. Without any nobody is ever served.
     pub fn new(now: Instant, slots: usize) -> Choker {
         Choker {
-            slots: slots.max(1),
+            slots,
             next_round: now + ROUND,
             optimistic: None,
             optimistic_until: now,
@@ -73,6 +73,9 @@ impl Choker {
         rng: &mut ChaCha8Rng,
     ) -> Vec<PeerKey> {
         self.next_round = now + ROUND;
+        if self.slots == 0 {
+            return Vec::new();
+        }
         candidates.sort_by_key(|c| (std::cmp::Reverse(c.rate), c.peer));
         let regular = if candidates.len() <= self.slots {
             self.slots
@@ -156,6 +159,19 @@ mod tests {
             4
         );
         assert!(choker.round(now, Vec::new(), &mut rng).is_empty());
+    }
+
+    #[test]
+    fn without_slots_nobody_is_served() {
+        let (now, mut rng) = (Instant::now(), ChaCha8Rng::from_seed([1; 32]));
+        let mut choker = Choker::new(now, 0);
+        assert!(!choker.admits(0));
+        for round in 0..9 {
+            let now = now + ROUND * round;
+            let chosen = choker.round(now, candidates(&[5, 0, 7], now), &mut rng);
+            assert!(chosen.is_empty());
+            assert_eq!(choker.next_timeout(), now + ROUND);
+        }
     }
 
     #[test]

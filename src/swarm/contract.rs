@@ -23,7 +23,7 @@ pub struct Settings {
     pub max_peers: usize,
     /// Attempts under way at once.
     pub max_half_open: usize,
-    /// Peers served at once, one of which is chosen optimistically.
+    /// Peers served at once, one of which is chosen optimistically. 0: nothing is uploaded.
     pub upload_slots: usize,
     /// Which addresses may be dialled or accepted.
     pub policy: AddressPolicy,

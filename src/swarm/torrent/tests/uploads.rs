@@ -53,6 +53,27 @@ fn a_choked_request_is_rejected() {
 }
 
 #[test]
+fn without_slots_nothing_is_given() {
+    let none = Settings {
+        upload_slots: 0,
+        ..settings(0)
+    };
+    let mut script = Script::with(none, |_| true);
+    let key = script.accept(1);
+    script.heard(key);
+    assert_eq!(script.say(key, vec![Message::Interested]), []);
+    for _ in 0..60 {
+        script.now += Duration::from_secs(1);
+        script.torrent.handle_timeout(script.now);
+    }
+    assert!(!script.heard(key).contains(&Message::Unchoke));
+    assert_eq!(
+        script.say(key, vec![Message::Request(block(0, 0))]),
+        [Message::Reject(block(0, 0))]
+    );
+}
+
+#[test]
 fn slots_are_limited_and_go_on() {
     let few = Settings {
         upload_slots: 2,
