@@ -10,5 +10,6 @@ pub mod network;
 pub mod oracle;
 pub mod random;
 pub mod scenarios;
+pub mod swarm;
 pub mod time;
 pub mod world;
