@@ -1,12 +1,13 @@
 //! How often we answer a stranger: token buckets by source, and one for all.
 //!
 //! BEP 5 sets no limit; without one a node is an amplifier for whoever forges source addresses.
-//! Invariant: at most `MAX_SOURCES` buckets, the least recently seen forgotten first; over any
-//! time `t` a source gets at most `burst + rate·t` answers. It does not know what is asked.
+//! Invariant: at most `MAX_SOURCES` buckets, the least recently seen forgotten first, and whoever was
+//! silent until its bucket is full again is not remembered; over any time `t` a source gets at most
+//! `burst + rate·t` answers. It does not know what is asked.
 
 use std::net::IpAddr;
 use std::num::NonZeroUsize;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use lru::LruCache;
 
@@ -18,6 +19,8 @@ pub const SOURCE_RATE: f64 = 2.0;
 pub const GLOBAL_BURST: f64 = 1000.0;
 /// Queries of everybody answered a second thereafter (200 replies of ≤ 330 bytes ≈ 64 KiB/s).
 pub const GLOBAL_RATE: f64 = 200.0;
+/// After this silence a bucket is full whatever it was before.
+const REFILL: Duration = Duration::from_secs(5);
 /// Sources remembered (about 100 bytes each).
 pub const MAX_SOURCES: NonZeroUsize = NonZeroUsize::new(4096).expect("positive");
 
@@ -89,10 +92,16 @@ impl Limiter {
             self.sources
                 .get_or_insert_mut(source, fresh)
                 .take(now, SOURCE_BURST, SOURCE_RATE);
-        if self.sources.len() > MAX_SOURCES.get() {
+        while self.sources.len() > MAX_SOURCES.get() || self.oldest_is_full(now) {
             self.sources.pop_lru();
         }
         admitted
+    }
+
+    /// Whether forgetting the source that was silent for longest changes nothing.
+    fn oldest_is_full(&self, now: Instant) -> bool {
+        let oldest = self.sources.peek_lru();
+        oldest.is_some_and(|(_, bucket)| now.saturating_duration_since(bucket.filled) >= REFILL)
     }
 }
 
@@ -110,7 +119,6 @@ fn network_of(ip: IpAddr) -> IpAddr {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::time::Duration;
 
     const STRANGER: IpAddr = IpAddr::V4(std::net::Ipv4Addr::new(9, 9, 9, 9));
 
@@ -135,6 +143,18 @@ mod tests {
         let mut limiter = Limiter::new(now);
         while limiter.admits(now, STRANGER, Charge::Source) {}
         assert!(limiter.admits(now, IpAddr::from([9, 9, 9, 8]), Charge::Source));
+    }
+
+    #[test]
+    fn only_those_are_remembered_whose_bucket_is_not_full_again() {
+        assert!(SOURCE_RATE * REFILL.as_secs_f64() >= SOURCE_BURST);
+        let mut now = Instant::now();
+        let mut limiter = Limiter::new(now);
+        for n in 0..1_000_u32 {
+            now += Duration::from_millis(100);
+            limiter.admits(now, IpAddr::from(n.to_be_bytes()), Charge::Source);
+            assert!(limiter.sources.len() <= 50);
+        }
     }
 
     #[test]

@@ -162,12 +162,12 @@ impl Node {
 
     /// Pops a datagram to send.
     pub fn poll_transmit(&mut self) -> Option<Transmit> {
-        self.outbox.transmits.pop_front()
+        self.outbox.pop_transmit()
     }
 
     /// Pops an event.
     pub fn poll_event(&mut self) -> Option<Event> {
-        self.outbox.events.pop_front()
+        self.outbox.pop_event()
     }
 
     /// Looks for peers of `info_hash`. Starts with the first node that answers if none did yet.
@@ -229,7 +229,7 @@ impl Node {
     }
 
     /// The table of a family, bucket by bucket: index = leading bits shared with our id.
-    pub fn buckets(&self, family: Family) -> impl Iterator<Item = &[Entry]> {
+    pub fn buckets(&self, family: Family) -> impl Iterator<Item = Vec<Entry>> {
         self.tables[family].buckets()
     }
 

@@ -13,6 +13,10 @@ use rand::Rng;
 use crate::contact::{Address, Contact};
 use crate::id::{ID_BITS, Id};
 
+mod seat;
+
+use seat::{Moment, Seat};
+
 /// Capacities of the first buckets; deeper ones hold the last. Every lookup starts in the first
 /// ones, so more contacts there save a hop (libtorrent does the same).
 pub const CAPACITIES: [usize; 5] = [128, 64, 32, 16, 8];
@@ -39,30 +43,31 @@ pub enum Health {
 pub struct Entry {
     /// Who and where.
     pub contact: Contact,
-    /// When it first answered.
+    /// When it first answered, to a sixteenth of a second.
     pub since: Instant,
-    /// When it last answered or asked.
+    /// When it last answered or asked, to a sixteenth of a second.
     pub heard: Instant,
-    /// Its last round-trip time.
+    /// Its last round-trip time; at most 71 minutes.
     pub rtt: Duration,
     /// Questions unanswered since its last answer.
     pub failures: u8,
-    address: Address,
 }
 
 impl Entry {
     /// See `Health`.
     #[must_use]
     pub fn health(&self, now: Instant) -> Health {
-        if self.failures >= MAX_FAILURES {
-            Health::Bad
-        } else if self.failures > 0
-            || now.saturating_duration_since(self.heard) >= QUESTIONABLE_AFTER
-        {
-            Health::Questionable
-        } else {
-            Health::Good
-        }
+        health(self.failures, now.saturating_duration_since(self.heard))
+    }
+}
+
+fn health(failures: u8, silent: Duration) -> Health {
+    if failures >= MAX_FAILURES {
+        Health::Bad
+    } else if failures > 0 || silent >= QUESTIONABLE_AFTER {
+        Health::Questionable
+    } else {
+        Health::Good
     }
 }
 
@@ -83,13 +88,13 @@ pub enum Verdict {
     Refused,
 }
 
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 struct Bucket {
-    entries: Vec<Entry>,
+    entries: Vec<Seat>,
     /// Newest last.
-    replacements: Vec<Entry>,
+    replacements: Vec<Seat>,
     /// When the bucket last got an answer or was refreshed.
-    changed: Instant,
+    changed: Option<Moment>,
 }
 
 /// The table.
@@ -122,19 +127,32 @@ impl Table {
     #[must_use]
     pub fn wants(&self, now: Instant, contact: &Contact, address: Address) -> bool {
         let bits = self.own.shared_bits(&contact.id);
-        let taken = self.entries().any(|entry| {
-            entry.contact.endpoint == contact.endpoint
-                || entry.contact.id == contact.id
-                || clashes(entry, contact, address)
-        });
+        let now = Moment::of(self.birth, now);
+        // The cheap question first: most buckets are full, and every query comes here.
         let room = self.buckets.get(bits).is_none_or(|bucket| {
             bucket.entries.len() < capacity(bits)
                 || bucket
                     .entries
                     .iter()
-                    .any(|entry| entry.health(now) == Health::Bad)
+                    .any(|seat| seat.health(now) == Health::Bad)
         });
-        bits < ID_BITS && !taken && room
+        bits < ID_BITS && room && !self.is_taken(contact, address)
+    }
+
+    /// Whether id, endpoint or address of `contact` are in the table already.
+    fn is_taken(&self, contact: &Contact, address: Address) -> bool {
+        self.seats().any(|seat| {
+            seat.contact.endpoint == contact.endpoint
+                || seat.contact.id == contact.id
+                || seat.clashes(contact, address)
+        })
+    }
+
+    /// Whether exactly this contact is in the table.
+    #[must_use]
+    pub fn knows(&self, contact: &Contact) -> bool {
+        self.bucket_of(&contact.id)
+            .is_some_and(|bucket| bucket.entries.iter().any(|seat| seat.contact == *contact))
     }
 
     /// `contact` answered a query of ours after `rtt`.
@@ -145,56 +163,53 @@ impl Table {
         rtt: Duration,
         address: Address,
     ) -> Verdict {
+        let seat = Seat::new(contact, Moment::of(self.birth, now), rtt, address);
         let bits = self.own.shared_bits(&contact.id);
         if bits >= ID_BITS {
             return Verdict::Refused;
         }
+        if self.knows(&contact) {
+            return self.meet_again(contact, seat);
+        }
         // Another id at a known endpoint: the node there was restarted, or lies. Either way what we
         // believed is wrong.
-        self.drop_where(|entry| {
-            entry.contact.endpoint == contact.endpoint && entry.contact.id != contact.id
+        self.drop_where(|seat| {
+            seat.contact.endpoint == contact.endpoint && seat.contact.id != contact.id
         });
-        let entry = Entry {
-            contact,
-            since: now,
-            heard: now,
-            rtt,
-            failures: 0,
-            address,
-        };
         let clash = self
-            .entries()
-            .find(|entry| entry.contact.id == contact.id || clashes(entry, &contact, address));
-        if let Some(known) = clash.map(|entry| entry.contact) {
-            return self.meet_again(now, known, entry);
+            .seats()
+            .find(|seat| seat.contact.id == contact.id || seat.clashes(&contact, address));
+        if let Some(known) = clash.map(|seat| seat.contact) {
+            return self.meet_again(known, seat);
         }
-        while self.buckets.len() <= bits {
-            let empty = Bucket {
-                entries: Vec::new(),
-                replacements: Vec::new(),
-                changed: now,
-            };
-            self.buckets.push(empty);
+        self.place(seat)
+    }
+
+    /// Puts in a contact whose id and address are new.
+    fn place(&mut self, seat: Seat) -> Verdict {
+        let bits = self.own.shared_bits(&seat.contact.id);
+        if self.buckets.len() <= bits {
+            self.buckets.resize_with(bits + 1, Bucket::default);
         }
         match self.buckets.get_mut(bits) {
-            Some(bucket) => bucket.insert(now, entry, capacity(bits)),
+            Some(bucket) => bucket.insert(seat, capacity(bits)),
             None => Verdict::Refused,
         }
     }
 
-    /// `entry` answered and shares its id or its address with `known`.
-    fn meet_again(&mut self, now: Instant, known: Contact, entry: Entry) -> Verdict {
-        let bits = self.own.shared_bits(&known.id);
-        let Some(bucket) = self.buckets.get_mut(bits) else {
+    /// The sitter of `seat` answered and shares its id or its address with `known`.
+    fn meet_again(&mut self, known: Contact, seat: Seat) -> Verdict {
+        let Some(bucket) = self.bucket_of_mut(&known.id) else {
             return Verdict::Refused;
         };
         let Some(old) = bucket.entries.iter_mut().find(|old| old.contact == known) else {
             return Verdict::Refused;
         };
-        if known == entry.contact {
+        let now = seat.heard;
+        if known == seat.contact {
             let since = old.since;
-            *old = Entry { since, ..entry };
-            bucket.changed = now;
+            *old = Seat { since, ..seat };
+            bucket.changed = Some(now);
             return Verdict::Refreshed;
         }
         // Threat: an id or an address is not taken over from a contact that still answers.
@@ -203,7 +218,10 @@ impl Table {
             Health::Questionable => Verdict::Challenge(known),
             Health::Bad => {
                 bucket.entries.retain(|old| old.contact != known);
-                match self.verified(now, entry.contact, entry.rtt, entry.address) {
+                if self.is_taken(&seat.contact, seat.address) {
+                    return Verdict::Refused;
+                }
+                match self.place(seat) {
                     Verdict::Added => Verdict::Replaced(known),
                     other => other,
                 }
@@ -213,16 +231,21 @@ impl Table {
 
     /// A contact asked us something: it is alive.
     pub fn heard(&mut self, now: Instant, contact: &Contact) {
-        let found = self.entries_mut().find(|entry| entry.contact == *contact);
-        if let Some(entry) = found {
-            entry.heard = now;
+        let now = Moment::of(self.birth, now);
+        let found = self.bucket_of_mut(&contact.id).and_then(|bucket| {
+            bucket
+                .entries
+                .iter_mut()
+                .find(|seat| seat.contact == *contact)
+        });
+        if let Some(seat) = found {
+            seat.heard = now;
         }
     }
 
     /// `contact` did not answer. If it is bad now and another waits, that one takes its place.
     pub fn failed(&mut self, contact: &Contact) {
-        let bits = self.own.shared_bits(&contact.id);
-        let Some(bucket) = self.buckets.get_mut(bits) else {
+        let Some(bucket) = self.bucket_of_mut(&contact.id) else {
             return;
         };
         bucket
@@ -231,50 +254,83 @@ impl Table {
         let Some(index) = bucket
             .entries
             .iter()
-            .position(|entry| entry.contact == *contact)
+            .position(|seat| seat.contact == *contact)
         else {
             return;
         };
-        let Some(entry) = bucket.entries.get_mut(index) else {
+        let Some(seat) = bucket.entries.get_mut(index) else {
             return;
         };
-        entry.failures = entry.failures.saturating_add(1);
+        seat.failures = seat.failures.saturating_add(1);
         // With nobody waiting a bad contact stays for a while: the fault may be our own line.
-        let given_up = entry.failures >= 2 * MAX_FAILURES;
-        if entry.failures >= MAX_FAILURES && (given_up || !bucket.replacements.is_empty()) {
-            bucket.entries.remove(index);
-            bucket.entries.extend(bucket.replacements.pop());
+        let given_up = seat.failures >= 2 * MAX_FAILURES;
+        if seat.failures < MAX_FAILURES || (!given_up && bucket.replacements.is_empty()) {
+            return;
+        }
+        bucket.entries.remove(index);
+        self.promote(&contact.id);
+    }
+
+    /// Gives a free place in the bucket of `id` to whoever waited there least, unless its address
+    /// was taken meanwhile.
+    fn promote(&mut self, id: &Id) {
+        while let Some(waiting) = self
+            .bucket_of_mut(id)
+            .and_then(|bucket| bucket.replacements.pop())
+        {
+            if self.is_taken(&waiting.contact, waiting.address) {
+                continue;
+            }
+            if let Some(bucket) = self.bucket_of_mut(id) {
+                bucket.entries.push(waiting);
+            }
+            return;
         }
     }
 
     /// The node at `contact.endpoint` turned out to be someone else.
     pub fn evict(&mut self, contact: &Contact) {
-        self.drop_where(|entry| entry.contact == *contact);
+        self.drop_where(|seat| seat.contact == *contact);
     }
 
     /// The `count` contacts closest to `target` that are not bad, closest first.
+    ///
+    /// Bucket by bucket, and no further than needed: with `b` bits in common between us and the
+    /// target, bucket `b` is closer to it than the deeper ones, and those than `b - 1`, `b - 2`, ….
     #[must_use]
     pub fn closest(&self, now: Instant, target: &Id, count: usize) -> Vec<Contact> {
-        let mut found: Vec<Contact> = self
-            .entries()
-            .filter(|entry| entry.health(now) != Health::Bad)
-            .map(|entry| entry.contact)
-            .collect();
-        if found.len() > count {
-            found.select_nth_unstable_by_key(count, |contact| contact.id.distance(target));
-            found.truncate(count);
+        let now = Moment::of(self.birth, now);
+        let split = self.own.shared_bits(target).min(self.buckets.len());
+        let (near, deep) = self.buckets.split_at(split);
+        let (at, deeper) = deep.split_at(deep.len().min(1));
+        let mut found = Vec::with_capacity(count);
+        collect(now, target, count, at, &mut found);
+        if found.len() < count {
+            collect(now, target, count, deeper, &mut found);
         }
-        found.sort_unstable_by_key(|contact| contact.id.distance(target));
+        for bucket in near.rchunks(1) {
+            if found.len() >= count {
+                break;
+            }
+            collect(now, target, count, bucket, &mut found);
+        }
         found
+    }
+
+    /// Whether there is a contact that is not bad.
+    #[must_use]
+    pub fn is_usable(&self) -> bool {
+        self.seats().any(|seat| seat.failures < MAX_FAILURES)
     }
 
     /// The contact that most needs a ping: one that missed an answer, else the longest silent.
     #[must_use]
     pub fn stalest(&self, now: Instant) -> Option<Contact> {
-        self.entries()
-            .filter(|entry| entry.health(now) != Health::Good)
-            .min_by_key(|entry| (entry.failures == 0, entry.heard))
-            .map(|entry| entry.contact)
+        let now = Moment::of(self.birth, now);
+        self.seats()
+            .filter(|seat| seat.health(now) != Health::Good)
+            .min_by_key(|seat| (seat.failures == 0, seat.heard))
+            .map(|seat| seat.contact)
     }
 
     /// The bucket that has been still for longest, if for longer than `QUESTIONABLE_AFTER`.
@@ -285,26 +341,46 @@ impl Table {
             .iter()
             .enumerate()
             .min_by_key(|(_, bucket)| bucket.changed)?;
-        let still = now.saturating_duration_since(bucket.changed);
-        (still >= QUESTIONABLE_AFTER).then_some(bits)
+        (self.still_until(bucket) <= now).then_some(bits)
+    }
+
+    /// When `stalest` or `stillest` will have something to name, if nothing is heard until then.
+    #[must_use]
+    pub fn upkeep_due(&self) -> Option<Instant> {
+        let contacts = self.seats().map(|seat| match seat.failures {
+            0 => seat.heard.instant(self.birth) + QUESTIONABLE_AFTER,
+            _ => self.birth,
+        });
+        contacts
+            .chain(self.buckets.iter().map(|b| self.still_until(b)))
+            .min()
+    }
+
+    fn still_until(&self, bucket: &Bucket) -> Instant {
+        let changed = bucket.changed.map(|moment| moment.instant(self.birth));
+        changed.unwrap_or(self.birth) + QUESTIONABLE_AFTER
     }
 
     /// A random target in bucket `bits`, which counts as refreshed from now on.
     pub fn refresh(&mut self, now: Instant, bits: usize, rng: &mut impl Rng) -> Id {
+        let now = Moment::of(self.birth, now);
         if let Some(bucket) = self.buckets.get_mut(bits) {
-            bucket.changed = now;
+            bucket.changed = Some(now);
         }
         self.own.sharing(bits, rng)
     }
 
     /// All contacts, by bucket: index = leading bits shared with our id.
-    pub fn buckets(&self) -> impl Iterator<Item = &[Entry]> {
-        self.buckets.iter().map(|bucket| bucket.entries.as_slice())
+    pub fn buckets(&self) -> impl Iterator<Item = Vec<Entry>> {
+        self.buckets.iter().map(|bucket| {
+            let seats = bucket.entries.iter();
+            seats.map(|seat| seat.entry(self.birth)).collect()
+        })
     }
 
     /// All contacts.
-    pub fn entries(&self) -> impl Iterator<Item = &Entry> {
-        self.buckets.iter().flat_map(|bucket| &bucket.entries)
+    pub fn entries(&self) -> impl Iterator<Item = Entry> {
+        self.seats().map(|seat| seat.entry(self.birth))
     }
 
     /// How many contacts there are.
@@ -325,35 +401,51 @@ impl Table {
         self.birth
     }
 
-    fn entries_mut(&mut self) -> impl Iterator<Item = &mut Entry> {
-        self.buckets
-            .iter_mut()
-            .flat_map(|bucket| &mut bucket.entries)
+    fn seats(&self) -> impl Iterator<Item = &Seat> {
+        self.buckets.iter().flat_map(|bucket| &bucket.entries)
     }
 
-    fn drop_where(&mut self, mut wrong: impl FnMut(&Entry) -> bool) {
+    fn bucket_of(&self, id: &Id) -> Option<&Bucket> {
+        self.buckets.get(self.own.shared_bits(id))
+    }
+
+    fn bucket_of_mut(&mut self, id: &Id) -> Option<&mut Bucket> {
+        self.buckets.get_mut(self.own.shared_bits(id))
+    }
+
+    fn drop_where(&mut self, mut wrong: impl FnMut(&Seat) -> bool) {
         for bucket in &mut self.buckets {
-            bucket.entries.retain(|entry| !wrong(entry));
-            bucket.replacements.retain(|entry| !wrong(entry));
+            bucket.entries.retain(|seat| !wrong(seat));
+            bucket.replacements.retain(|seat| !wrong(seat));
         }
     }
 }
 
-/// Whether the two may not both be in the table.
-fn clashes(entry: &Entry, contact: &Contact, address: Address) -> bool {
-    entry.contact.endpoint.ip == contact.endpoint.ip
-        && entry.contact.endpoint != contact.endpoint
-        && (address == Address::Exclusive || entry.address == Address::Exclusive)
+/// Appends those of `buckets` that are closest to `target` and not bad, up to `count` in all.
+fn collect(now: Moment, target: &Id, count: usize, buckets: &[Bucket], found: &mut Vec<Contact>) {
+    let first = found.len();
+    let seats = buckets.iter().flat_map(|bucket| &bucket.entries);
+    let live = seats.filter(|seat| seat.health(now) != Health::Bad);
+    found.extend(live.map(|seat| seat.contact));
+    let added = found.get_mut(first..).unwrap_or_default();
+    let room = count - first;
+    if added.len() > room {
+        added.select_nth_unstable_by_key(room, |contact| contact.id.distance(target));
+        found.truncate(count);
+    }
+    let added = found.get_mut(first..).unwrap_or_default();
+    added.sort_unstable_by_key(|contact| contact.id.distance(target));
 }
 
 impl Bucket {
-    /// Puts in an entry whose id and address are new.
-    fn insert(&mut self, now: Instant, entry: Entry, capacity: usize) -> Verdict {
+    /// See `Table::place`.
+    fn insert(&mut self, seat: Seat, capacity: usize) -> Verdict {
+        let now = seat.heard;
         self.replacements
-            .retain(|waiting| waiting.contact != entry.contact);
+            .retain(|waiting| waiting.contact != seat.contact);
         if self.entries.len() < capacity {
-            self.entries.push(entry);
-            self.changed = now;
+            self.entries.push(seat);
+            self.changed = Some(now);
             return Verdict::Added;
         }
         let bad = self
@@ -361,14 +453,14 @@ impl Bucket {
             .iter_mut()
             .find(|old| old.health(now) == Health::Bad);
         if let Some(old) = bad {
-            let gone = std::mem::replace(old, entry).contact;
-            self.changed = now;
+            let gone = std::mem::replace(old, seat).contact;
+            self.changed = Some(now);
             return Verdict::Replaced(gone);
         }
         if self.replacements.len() >= MAX_REPLACEMENTS {
             self.replacements.remove(0);
         }
-        self.replacements.push(entry);
+        self.replacements.push(seat);
         let doubted = self
             .entries
             .iter()

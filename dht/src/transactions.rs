@@ -141,7 +141,16 @@ impl<P: Copy> Transactions<P> {
             .pending
             .iter()
             .position(|open| open.id.as_slice() == id && open.to == from)?;
-        Some(self.pending.remove(index))
+        let open = self.pending.remove(index);
+        self.rest();
+        Some(open)
+    }
+
+    /// An idle node holds no memory for questions.
+    fn rest(&mut self) {
+        if self.pending.is_empty() {
+            self.pending = Vec::new();
+        }
     }
 
     /// The next question whose time came; call until `None`.
@@ -151,7 +160,10 @@ impl<P: Copy> Transactions<P> {
         }
         let mut open = self.pending.remove(0);
         match open.stage {
-            Stage::Slow => Some(Due::Failed(open)),
+            Stage::Slow => {
+                self.rest();
+                Some(Due::Failed(open))
+            }
             Stage::Fresh => {
                 open.stage = Stage::Slow;
                 open.due = open.deadline;

@@ -369,12 +369,7 @@ impl Driver {
             }
             Command::View(reply) => {
                 let node = &self.node;
-                let table = |family| {
-                    (
-                        family,
-                        node.buckets(family).map(<[Entry]>::to_vec).collect(),
-                    )
-                };
+                let table = |family| (family, node.buckets(family).collect());
                 let _ = reply.send(View {
                     id: node.id(Family::V4),
                     tables: [table(Family::V4), table(Family::V6)],

@@ -243,8 +243,8 @@ impl Dropped {
 /// The two output queues.
 #[derive(Debug, Default)]
 pub(super) struct Outbox {
-    pub(super) transmits: VecDeque<Transmit>,
-    pub(super) events: VecDeque<Event>,
+    transmits: VecDeque<Transmit>,
+    events: VecDeque<Event>,
 }
 
 impl Outbox {
@@ -263,5 +263,24 @@ impl Outbox {
             self.events.pop_front();
         }
         self.events.push_back(event);
+    }
+
+    pub(super) fn pop_transmit(&mut self) -> Option<Transmit> {
+        let transmit = self.transmits.pop_front();
+        rest(&mut self.transmits);
+        transmit
+    }
+
+    pub(super) fn pop_event(&mut self) -> Option<Event> {
+        let event = self.events.pop_front();
+        rest(&mut self.events);
+        event
+    }
+}
+
+/// An idle node holds no memory for outputs.
+fn rest<T>(queue: &mut VecDeque<T>) {
+    if queue.is_empty() && queue.capacity() > 0 {
+        *queue = VecDeque::new();
     }
 }

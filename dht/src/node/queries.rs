@@ -90,7 +90,7 @@ impl Node {
                 let token = self.server.tokens.issue(now, from.ip, &info_hash);
                 let answer = Answer {
                     token: Some(&token),
-                    values: self.peers_for(now, from, &info_hash),
+                    values: self.peers_for(now, (query.id, from), &info_hash),
                     ..self.nodes_near(now, from, &info_hash, query)
                 };
                 message::write_response(&envelope, from, &answer)
@@ -153,11 +153,14 @@ impl Node {
         }
     }
 
-    fn peers_for(&mut self, now: Instant, from: Endpoint, info_hash: &Id) -> Vec<Endpoint> {
-        let family = from.family();
-        let known = self.tables[family]
-            .entries()
-            .any(|entry| entry.contact.endpoint == from);
+    fn peers_for(
+        &mut self,
+        now: Instant,
+        (id, endpoint): (Id, Endpoint),
+        info_hash: &Id,
+    ) -> Vec<Endpoint> {
+        let family = endpoint.family();
+        let known = self.tables[family].knows(&Contact { id, endpoint });
         let limit = match family {
             Family::V6 => MAX_VALUES_V6,
             Family::V4 if known => MAX_VALUES_KNOWN,

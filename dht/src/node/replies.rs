@@ -92,6 +92,7 @@ impl Node {
                             endpoint: question.to,
                         };
                         self.tables[question.to.family()].failed(&contact);
+                        self.wake_upkeep(now);
                     }
                     self.gone_wrong(now, &question);
                 }

@@ -3,7 +3,8 @@
 //! Each family is alone, joining or joined. Alone means that no contact is usable: the contacts
 //! given to `join` are asked again and again, waiting 1 s, 2 s, 4 s … 60 s, until one answers; a table
 //! that empties falls back to that by itself. A tick then does the first of: return to being alone,
-//! ping the stalest doubtful contact, refresh the stillest bucket. Never two, so no storms.
+//! ping the stalest doubtful contact, refresh the stillest bucket. Never two, so no storms; and none
+//! before there is something to do, so an idle node sleeps for minutes.
 
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
@@ -26,6 +27,10 @@ const MAX_BACKOFF: Duration = Duration::from_secs(60);
 /// Least time between two units of maintenance; up to twice that, at random, so that nodes that
 /// started together do not stay in step.
 const TICK: Duration = Duration::from_secs(5);
+/// Longest pause of the maintenance, should nothing be due.
+const LONGEST_REST: Duration = Duration::from_secs(15 * 60);
+/// How often stored peers are looked through, one hash each time.
+const SWEEP: Duration = Duration::from_secs(10);
 /// How long after its query a stranger is probed: by then the hole that its query made in its NAT
 /// is closed (mldht; dht.md §3.3: 90 s).
 const PROBE_DELAY: Duration = Duration::from_secs(90);
@@ -201,6 +206,9 @@ impl Node {
     pub(super) fn keep_up(&mut self, now: Instant) {
         while self.upkeep.probes.front().is_some_and(|(at, _)| *at <= now) {
             if let Some((_, contact)) = self.upkeep.probes.pop_front() {
+                if self.upkeep.probes.is_empty() {
+                    self.upkeep.probes = VecDeque::new();
+                }
                 let address = self.address(contact.endpoint);
                 if self.tables[contact.endpoint.family()].wants(now, &contact, address) {
                     self.probe(now, contact);
@@ -213,12 +221,34 @@ impl Node {
             }
         }
         if self.upkeep.next_tick <= now {
-            self.upkeep.next_tick = now + tick(&mut self.rng);
             self.server.peers.sweep(now);
             for family in BOTH {
                 self.maintain(now, family);
             }
+            self.rest(now);
         }
+    }
+
+    /// Sets the next tick: not sooner than a tick from now, and not before there is work. Work that
+    /// comes up meanwhile (a question nobody answered) brings it forward.
+    fn rest(&mut self, now: Instant) {
+        let earliest = now + tick(&mut self.rng);
+        let tables = BOTH.map(|family| self.tables[family].upkeep_due());
+        let mut due = tables
+            .into_iter()
+            .flatten()
+            .min()
+            .unwrap_or(now + LONGEST_REST);
+        if !self.server.peers.is_empty() {
+            due = due.min(now + SWEEP);
+        }
+        self.upkeep.next_tick = due.clamp(earliest, earliest + LONGEST_REST);
+    }
+
+    /// A contact missed an answer: it is worth a ping soon.
+    pub(super) fn wake_upkeep(&mut self, now: Instant) {
+        let soon = now + 2 * TICK;
+        self.upkeep.next_tick = self.upkeep.next_tick.min(soon);
     }
 
     fn try_to_join(&mut self, now: Instant, family: Family) {
@@ -244,11 +274,10 @@ impl Node {
 
     /// One unit of work for one table.
     fn maintain(&mut self, now: Instant, family: Family) {
-        let own = self.id;
         if self.upkeep.joining[family] != Joining::Connected {
             return;
         }
-        if self.tables[family].closest(now, &own, 1).is_empty() {
+        if !self.tables[family].is_usable() {
             self.upkeep.joining[family] = Joining::Alone {
                 attempt: 0,
                 retry_at: now,

@@ -51,7 +51,7 @@ fn buckets_have_their_capacities() {
         }
         assert_eq!(table.len(), capacity);
         assert_eq!(
-            table.buckets().nth(bits).map(<[Entry]>::len),
+            table.buckets().nth(bits).map(|bucket| bucket.len()),
             Some(capacity)
         );
         assert!(!table.wants(now, &contact(bits, 500), Address::Exclusive));
@@ -190,7 +190,7 @@ fn an_answer_clears_failures_and_keeps_the_age() {
     let mut table = Table::new(OWN, now);
     put(&mut table, now, contact(10, 1));
     table.failed(&contact(10, 1));
-    let later = now + RTT;
+    let later = now + Duration::from_secs(3);
     assert_eq!(put(&mut table, later, contact(10, 1)), Verdict::Refreshed);
     let entry = table.entries().next().expect("one");
     assert_eq!((entry.failures, entry.since, entry.heard), (0, now, later));
@@ -313,4 +313,39 @@ proptest! {
         naive.truncate(count);
         prop_assert_eq!(table.closest(now, &target, count), naive);
     }
+}
+
+#[test]
+fn a_replacement_whose_address_was_taken_meanwhile_does_not_move_in() {
+    let now = Instant::now();
+    let mut table = full(now);
+    let waiting = contact(10, 8);
+    put(&mut table, now, waiting);
+    let elsewhere = Contact {
+        id: contact(3, 8).id,
+        endpoint: Endpoint {
+            port: 99,
+            ..waiting.endpoint
+        },
+    };
+    assert_eq!(put(&mut table, now, elsewhere), Verdict::Added);
+    table.failed(&contact(10, 0));
+    table.failed(&contact(10, 0));
+    let there = table
+        .entries()
+        .filter(|e| e.contact.endpoint.ip == waiting.endpoint.ip);
+    assert_eq!(there.count(), 1);
+}
+
+#[test]
+fn upkeep_is_due_when_the_first_contact_turns_questionable() {
+    let now = Instant::now();
+    let mut table = Table::new(OWN, now);
+    assert_eq!(table.upkeep_due(), None);
+    put(&mut table, now + Duration::from_secs(5), contact(0, 1));
+    let due = now + Duration::from_secs(5) + QUESTIONABLE_AFTER;
+    assert_eq!(table.upkeep_due(), Some(due));
+    assert_eq!(table.stalest(due), Some(contact(0, 1)));
+    table.failed(&contact(0, 1));
+    assert!(table.upkeep_due() < Some(now + QUESTIONABLE_AFTER));
 }
