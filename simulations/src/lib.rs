@@ -6,6 +6,7 @@
 //! the truth, `scenarios` play and measure. Nothing here touches `io`.
 
 pub mod agenda;
+pub mod model;
 pub mod network;
 pub mod oracle;
 pub mod random;

@@ -1,8 +1,8 @@
 //! Random numbers of given distributions, the same on every machine.
 //!
 //! Logarithms and powers come from `libm`, which computes them in Rust: the C library's differ in
-//! their last bits from system to system, and one bit makes another run. Each function draws a
-//! fixed number of values from the generator whatever its parameters.
+//! their last bits from system to system, and one bit makes another run. Each function but `gamma`
+//! draws a fixed number of values from the generator whatever its parameters.
 
 use std::time::Duration;
 
@@ -47,6 +47,27 @@ pub fn weibull_at(shape: f64, scale: Duration, survivors: f64) -> Duration {
     seconds(scale.as_secs_f64() * libm::pow(-libm::log(survivors), 1.0 / shape))
 }
 
+/// A gamma number of this shape, at least 1, and scale 1 (Marsaglia and Tsang). Draws until it has one.
+pub fn gamma(shape: f64, rng: &mut impl Rng) -> f64 {
+    let d = shape - 1.0 / 3.0;
+    let c = 1.0 / libm::sqrt(9.0 * d);
+    loop {
+        let x = normal(rng);
+        let v = 1.0 + c * x;
+        let v = v * v * v;
+        let u = unit(rng);
+        if v > 0.0 && libm::log(u) < 0.5 * x * x + d - d * v + d * libm::log(v) {
+            return d * v;
+        }
+    }
+}
+
+/// The part of all normal numbers that is below `x`.
+#[must_use]
+pub fn normal_share(x: f64) -> f64 {
+    0.5 * libm::erfc(-x / std::f64::consts::SQRT_2)
+}
+
 /// So many seconds, in whole microseconds; at most a century.
 #[must_use]
 pub fn seconds(seconds: f64) -> Duration {
@@ -85,6 +106,17 @@ mod tests {
         assert_near(median(|r| lognormal(minute, 0.8, r).as_secs_f64()), 60.0);
         let expected = 60.0 * ln2.powf(1.0 / 0.61);
         assert_near(median(|r| weibull(0.61, minute, r).as_secs_f64()), expected);
+    }
+
+    #[test]
+    fn gamma_has_its_mean_and_variance() {
+        let mut rng = ChaCha8Rng::seed_from_u64(10);
+        let drawn: Vec<f64> = (0..40_000).map(|_| gamma(2.6, &mut rng)).collect();
+        let mean = drawn.iter().sum::<f64>() / 40_000.0;
+        let variance = drawn.iter().map(|x| (x - mean) * (x - mean)).sum::<f64>() / 40_000.0;
+        assert_near(mean, 2.6);
+        assert_near(variance, 2.6);
+        assert_near(normal_share(1.0), 0.841_345);
     }
 
     #[test]
