@@ -1,13 +1,15 @@
 //! How the internet behaves, model by model; none knows the others, nodes, or time's passing.
 //!
 //! [`regions`] says how far hosts are apart, [`loss`] what is lost between them, [`nat`] whom a host
-//! lets in, [`sessions`] and [`day`] when people are there, [`addresses`] what hosts are called.
+//! lets in, [`sessions`] and [`day`] when people are there, [`addresses`] what hosts are called,
+//! [`popularity`] which torrents they have.
 //! Parameters are those of dht.md §5.2; each model has a test of its distribution.
 
 pub mod addresses;
 pub mod day;
 pub mod loss;
 pub mod nat;
+pub mod popularity;
 pub mod regions;
 pub mod sessions;
 
