@@ -15,6 +15,8 @@ use crate::time::Time;
 const SLOT_BITS: u32 = 10;
 /// Slots of the ring: together 67 s.
 const SLOTS: u64 = 1 << 16;
+/// Emptied slots that are kept: more than are ever in use while everything is near.
+const SPARES: usize = 4_096;
 
 /// An entry: ordered by time and sequence alone.
 #[derive(Debug)]
@@ -62,6 +64,8 @@ pub struct Agenda<H> {
     /// Slot `n` at `n % SLOTS`, for the `SLOTS` slots after the current one.
     ring: Vec<Vec<Entry<H>>>,
     in_ring: usize,
+    /// Emptied slots, to be used again: an empty slot of the ring holds no memory.
+    spare: Vec<Vec<Entry<H>>>,
     /// Beyond the ring.
     far: BinaryHeap<Reverse<Entry<H>>>,
     sequence: u64,
@@ -87,6 +91,7 @@ impl<H> Agenda<H> {
             slot: 0,
             ring: (0..SLOTS).map(|_| Vec::new()).collect(),
             in_ring: 0,
+            spare: Vec::new(),
             far: BinaryHeap::new(),
             sequence: 0,
         }
@@ -104,7 +109,11 @@ impl<H> Agenda<H> {
         if slot <= self.slot {
             self.late.push(Reverse(entry));
         } else if slot - self.slot < SLOTS {
-            self.ring[(slot % SLOTS) as usize].push(entry);
+            let slot = &mut self.ring[(slot % SLOTS) as usize];
+            if slot.capacity() == 0 {
+                *slot = self.spare.pop().unwrap_or_default();
+            }
+            slot.push(entry);
             self.in_ring += 1;
         } else {
             self.far.push(Reverse(entry));
@@ -154,12 +163,11 @@ impl<H> Agenda<H> {
             } else {
                 return;
             }
-            let slot = &mut self.ring[(self.slot % SLOTS) as usize];
+            let slot = std::mem::take(&mut self.ring[(self.slot % SLOTS) as usize]);
             self.in_ring -= slot.len();
-            // The slot keeps its room only if it is small: memory follows what is on its way.
-            self.current.append(slot);
-            if slot.capacity() > 64 {
-                *slot = Vec::new();
+            let emptied = std::mem::replace(&mut self.current, slot);
+            if emptied.capacity() > 0 && self.spare.len() < SPARES {
+                self.spare.push(emptied);
             }
             while let Some(Reverse(first)) = self.far.peek()
                 && slot_of(first.at) <= self.slot

@@ -1,16 +1,29 @@
-//! Networks of shipping DHT nodes in virtual time.
+//! Networks and swarms of the shipping machines, in virtual time.
 //!
-//! The nodes are `dht::Node`, unchanged; only the wire and the clock are invented here. A run is a
-//! pure function of its parameters: same seed, same digest. `network` says how long a datagram
-//! takes and whether it arrives, `world` holds nodes, clock and what is in flight, `oracle` knows
-//! the truth, `scenarios` play and measure. Nothing here touches `io`.
+//! The machines are those that ship: `dht::Node`, `trackless::swarm::Torrent`, unchanged; only the
+//! wire, the clock and the people are invented here. A run is a pure function of its parameters:
+//! same seed, same digest, on every machine. Bottom up:
+//!
+//! - [`time`] counts microseconds, [`random`] draws numbers, [`agenda`] orders what happens;
+//! - [`model`] says how the internet behaves: distance, loss, NATs, churn, addresses;
+//! - [`neighbours`] are other people's clients, by their policies;
+//! - [`machine`], [`host`], [`world`] run DHT nodes on hosts and carry their datagrams;
+//! - [`population`] lets people arrive, leave, return and ask; [`watch`] measures their lookups;
+//! - [`swarm`] joins torrents by streams of bytes; [`oracle`] knows the truth;
+//! - [`scenarios`] play and measure, one file an experiment; [`report`] shows what came out.
+//!
+//! Nothing here touches `trackless::io`.
 
 pub mod agenda;
+pub mod host;
+pub mod machine;
 pub mod model;
-pub mod network;
+pub mod neighbours;
 pub mod oracle;
+pub mod population;
 pub mod random;
 pub mod scenarios;
 pub mod swarm;
 pub mod time;
+pub mod watch;
 pub mod world;

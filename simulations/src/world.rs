@@ -1,237 +1,511 @@
-//! Nodes, one virtual clock, and everything that is on its way.
+//! Hosts, what runs on them, one virtual clock, and every datagram that is on its way.
 //!
-//! Invariant: happenings are handled in the order of their time, ties in the order in which they
-//! were scheduled; so a run is determined by the seed. Each node has an address of its own, from
-//! which its index can be read back.
+//! Invariant: happenings are handled one by one in the order of the agenda, and all randomness comes
+//! from one generator; so a run is determined by its seed, and [`World::digest`] proves it. The
+//! world knows when datagrams arrive and whose they are; who arrives, leaves and asks is decided by
+//! [`population`](crate::population) and the scenarios, which leave cues in the agenda.
 
-use std::cmp::Reverse;
-use std::collections::BinaryHeap;
-use std::net::{Ipv4Addr, SocketAddr};
+use std::net::{SocketAddr, SocketAddrV4};
 use std::time::{Duration, Instant};
 
-use dht::{Config, Endpoint, Event, Families, Node};
+use dht::{Id, Node};
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
-use crate::network::Network;
+use crate::agenda::Agenda;
+use crate::host::{Host, Presence};
+use crate::machine::{Machine, Told};
+use crate::model::loss::Fate;
+use crate::model::nat::HostClass;
+use crate::model::regions::Region;
+use crate::model::{Internet, addresses};
+use crate::time::{Clock, Time};
 
-/// The first node's address: an ordinary public one, followed by those of the others.
-const FIRST: u32 = 0x1400_0000;
-/// Everybody's port.
-const PORT: u16 = 6881;
+/// A host by number, from 0 in the order of their settling.
+pub type HostId = u32;
 
-/// What happens at a time. The order of variants does not matter: sequence numbers differ.
-#[derive(Debug, PartialEq, Eq, PartialOrd, Ord)]
+/// Part of the internet: datagrams do not cross from one side to another.
+pub type Side = u8;
+
+/// What happens at a time.
+#[derive(Debug)]
 enum Happening {
-    Arrival {
-        from: usize,
-        to: usize,
-        payload: Vec<u8>,
+    Datagram {
+        from: SocketAddrV4,
+        to: SocketAddrV4,
+        payload: Box<[u8]>,
     },
-    Timer(usize),
+    Timer(HostId),
+    Cue(HostId, u32),
 }
 
-/// A network of nodes in virtual time.
+/// What one step of the world was.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Step {
+    /// A datagram or a timer was handled.
+    Handled,
+    /// What was left with [`World::cue`]: for whom, and which.
+    Cue(HostId, u32),
+    /// Nothing happens before the time asked for.
+    Still,
+}
+
+/// Datagrams by what became of them.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Traffic {
+    /// Put on the wire.
+    pub sent: u64,
+    /// Their payload bytes.
+    pub bytes: u64,
+    /// Handed to a machine.
+    pub delivered: u64,
+    /// Lost on the way.
+    pub lost: u64,
+    /// Stopped by a NAT or firewall.
+    pub filtered: u64,
+    /// Sent to nobody: the host has left, moved, or never was.
+    pub vain: u64,
+}
+
+/// A network in virtual time.
 #[derive(Debug)]
 pub struct World {
-    start: Instant,
-    now: Instant,
-    network: Network,
-    /// `None`: has left.
-    nodes: Vec<Option<Node>>,
-    /// Of each node, the earliest timer that is scheduled.
-    timers: Vec<Option<Instant>>,
-    agenda: BinaryHeap<Reverse<(Instant, u64, Happening)>>,
-    sequence: u64,
-    events: Vec<(usize, Event)>,
+    clock: Clock,
+    now: Time,
+    internet: Internet,
+    hosts: Vec<Host>,
+    /// By address serial: the host that settled there last, the head of a list by `Host::neighbour`.
+    dwellings: Vec<Option<HostId>>,
+    agenda: Agenda<Happening>,
+    told: Vec<(HostId, Told)>,
     rng: ChaCha8Rng,
-    delivered: u64,
+    traffic: Traffic,
+    events: u64,
     digest: u64,
 }
 
-/// The address of node `index`.
-#[must_use]
-pub fn address(index: usize) -> SocketAddr {
-    let offset = u32::try_from(index).expect("a world has fewer than 2^32 nodes");
-    SocketAddr::from((Ipv4Addr::from(FIRST + offset), PORT))
-}
-
-fn index(address: SocketAddr) -> Option<usize> {
-    match address {
-        SocketAddr::V4(address) => u32::from(*address.ip())
-            .checked_sub(FIRST)
-            .map(|n| n as usize),
-        SocketAddr::V6(_) => None,
-    }
-}
-
 impl World {
-    /// An empty world. `start` is any instant: only differences matter.
+    /// An empty world.
     #[must_use]
-    pub fn new(seed: u64, network: Network, start: Instant) -> World {
+    pub fn new(seed: u64, internet: Internet) -> World {
         World {
-            start,
-            now: start,
-            network,
-            nodes: Vec::new(),
-            timers: Vec::new(),
-            agenda: BinaryHeap::new(),
-            sequence: 0,
-            events: Vec::new(),
+            clock: Clock::default(),
+            now: Time::ZERO,
+            internet,
+            hosts: Vec::new(),
+            dwellings: Vec::new(),
+            agenda: Agenda::new(),
+            told: Vec::new(),
             rng: ChaCha8Rng::seed_from_u64(seed),
-            delivered: 0,
-            // FNV-1a's offset basis.
-            digest: 0xcbf2_9ce4_8422_2325,
+            traffic: Traffic::default(),
+            events: 0,
+            digest: 0,
         }
     }
 
-    /// Adds a node that joins through the nodes `contacts`; returns its index.
-    pub fn add(&mut self, contacts: &[usize]) -> usize {
+    /// A host of a class, region and address drawn from the internet's shares. Nothing runs on it.
+    pub fn settle(&mut self) -> HostId {
+        let class = self.internet.classes.class(&mut self.rng);
+        let shares = self.internet.classes.shares_address(class, &mut self.rng);
+        let region = self.internet.geography.region(&mut self.rng);
+        let host = self.settle_in(class, region);
+        if shares && host > 0 {
+            self.move_in_with(host, host - 1);
+        }
+        host
+    }
+
+    /// A host of this class and region with an address of its own.
+    pub fn settle_in(&mut self, class: HostClass, region: Region) -> HostId {
+        let id = HostId::try_from(self.hosts.len()).expect("fewer than 2^32 hosts");
+        let host = Host::new(&self.internet, class, region, &mut self.rng);
+        self.hosts.push(host);
+        self.move_house(id);
+        id
+    }
+
+    /// Gives `host` a new address of its own. Datagrams to the old one arrive nowhere.
+    pub fn move_house(&mut self, host: HostId) {
+        self.move_out(host);
+        let serial = u32::try_from(self.dwellings.len()).expect("fewer than 2^32 addresses");
+        self.dwellings.push(Some(host));
+        self.hosts[host as usize].move_in(serial, 0, None);
+    }
+
+    /// Lets `host` share the public address of `other`, behind one NAT with it.
+    fn move_in_with(&mut self, host: HostId, other: HostId) {
+        self.move_out(host);
+        let (serial, seats) = {
+            let other = &self.hosts[other as usize];
+            (other.serial(), other.seat() + 1)
+        };
+        let first = self.dwellings[serial as usize].replace(host);
+        self.hosts[host as usize].move_in(serial, seats, first);
+    }
+
+    fn move_out(&mut self, host: HostId) {
+        let (serial, after) = {
+            let leaving = &self.hosts[host as usize];
+            (leaving.serial(), leaving.neighbour)
+        };
+        let Some(head) = self.dwellings.get(serial as usize).copied().flatten() else {
+            return;
+        };
+        if head == host {
+            self.dwellings[serial as usize] = after;
+            return;
+        }
+        let mut at = Some(head);
+        while let Some(id) = at {
+            let here = &mut self.hosts[id as usize];
+            if here.neighbour == Some(host) {
+                here.neighbour = after;
+            }
+            at = here.neighbour;
+        }
+    }
+
+    /// A seed for a machine.
+    pub fn seed(&mut self) -> [u8; 32] {
         let mut seed = [0; 32];
         self.rng.fill_bytes(&mut seed);
-        let config = Config {
-            families: Families::V4,
-            ..Config::default()
-        };
-        let mut node = Node::new(config, seed, self.now);
-        node.join(
-            self.now,
-            contacts
-                .iter()
-                .map(|contact| Endpoint::from(address(*contact))),
-        );
-        self.nodes.push(Some(node));
-        self.timers.push(None);
-        let index = self.nodes.len() - 1;
-        self.drain(index);
-        index
+        seed
     }
 
-    /// Takes a node away without a word, as nodes leave.
-    pub fn remove(&mut self, index: usize) {
-        if let Some(node) = self.nodes.get_mut(index) {
-            *node = None;
+    /// Runs `machine` on `host` from now on, in place of what ran there.
+    pub fn start(&mut self, host: HostId, machine: Machine) {
+        self.hosts[host as usize].presence = Presence::Running(machine);
+        self.drain(host);
+    }
+
+    /// Ends what runs on `host`, without a word to anybody, and returns it.
+    pub fn stop(&mut self, host: HostId) -> Option<Machine> {
+        let presence = &mut self.hosts[host as usize].presence;
+        match std::mem::replace(presence, Presence::Absent) {
+            Presence::Running(machine) | Presence::Suspended(machine) => Some(machine),
+            Presence::Absent => None,
         }
     }
 
-    /// Gives a node a command; `None` if it has left.
-    pub fn with<T>(
+    /// The lid is closed: no datagram and no timer reaches the machine.
+    pub fn suspend(&mut self, host: HostId) {
+        if let Some(machine) = self.stop(host) {
+            self.hosts[host as usize].presence = Presence::Suspended(machine);
+        }
+    }
+
+    /// The lid is opened: timers that have passed ring at once.
+    pub fn resume(&mut self, host: HostId) {
+        if let Presence::Suspended(_) = self.hosts[host as usize].presence
+            && let Some(machine) = self.stop(host)
+        {
+            self.start(host, machine);
+        }
+    }
+
+    /// Puts `host` on a side. All start on side 0; datagrams do not cross.
+    pub fn set_side(&mut self, host: HostId, side: Side) {
+        self.hosts[host as usize].side = side;
+    }
+
+    /// Gives the machine on `host` a command; `None` if nothing runs there.
+    pub fn command<T>(
         &mut self,
-        index: usize,
-        command: impl FnOnce(&mut Node, Instant) -> T,
+        host: HostId,
+        command: impl FnOnce(&mut Machine, Instant) -> T,
     ) -> Option<T> {
-        let node = self.nodes.get_mut(index)?.as_mut()?;
-        let result = command(node, self.now);
-        self.drain(index);
+        let now = self.clock.instant(self.now);
+        let result = match &mut self.hosts[host as usize].presence {
+            Presence::Running(machine) => command(machine, now),
+            Presence::Suspended(_) | Presence::Absent => return None,
+        };
+        self.drain(host);
         Some(result)
     }
 
-    /// Lets `time` pass.
-    pub fn run(&mut self, time: Duration) {
-        let end = self.now + time;
-        while let Some(Reverse((at, _, _))) = self.agenda.peek()
-            && *at <= end
-            && let Some(Reverse((at, _, happening))) = self.agenda.pop()
-        {
-            self.now = at;
-            match happening {
-                Happening::Arrival { from, to, payload } => self.deliver(from, to, &payload),
-                Happening::Timer(index) => self.wake(index),
+    /// Gives the shipping node on `host` a command; `None` if none runs there.
+    pub fn with<T>(
+        &mut self,
+        host: HostId,
+        command: impl FnOnce(&mut Node, Instant) -> T,
+    ) -> Option<T> {
+        self.command(host, |machine, now| match machine {
+            Machine::Ours(node) => Some(command(node, now)),
+            Machine::Theirs(_) | Machine::Actor(_) => None,
+        })
+        .flatten()
+    }
+
+    /// Reminds whoever steps the world of `what` about `host`, at `at`.
+    pub fn cue(&mut self, at: Time, host: HostId, what: u32) {
+        self.agenda.schedule(at, Happening::Cue(host, what));
+    }
+
+    /// When something happens next.
+    pub fn next_at(&mut self) -> Option<Time> {
+        self.agenda.next_at()
+    }
+
+    /// Handles the next happening that is not later than `until`; if there is none, `until` is now.
+    pub fn step(&mut self, until: Time) -> Step {
+        if self.agenda.next_at().is_none_or(|at| at > until) {
+            self.now = self.now.max(until);
+            return Step::Still;
+        }
+        let Some((at, happening)) = self.agenda.pop() else {
+            return Step::Still;
+        };
+        self.now = self.now.max(at);
+        self.events += 1;
+        match happening {
+            Happening::Datagram { from, to, payload } => self.deliver(from, to, &payload),
+            Happening::Timer(host) => self.ring(host),
+            Happening::Cue(host, what) => {
+                self.note(u64::from(what), u64::from(host), &[]);
+                return Step::Cue(host, what);
             }
         }
-        self.now = end;
+        Step::Handled
     }
 
-    fn deliver(&mut self, from: usize, to: usize, payload: &[u8]) {
-        self.delivered += 1;
-        let elapsed = u64::try_from(self.elapsed().as_nanos()).unwrap_or(u64::MAX);
-        for byte in elapsed.to_be_bytes().iter().chain(payload) {
-            self.digest = (self.digest ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3);
-        }
-        self.with(to, |node, now| {
-            node.handle_datagram(now, address(from), payload)
-        });
+    /// Lets `time` pass. Cues are dropped: who uses them steps.
+    pub fn run(&mut self, time: Duration) {
+        let until = self.now + time;
+        while self.step(until) != Step::Still {}
     }
 
-    fn wake(&mut self, index: usize) {
-        // A timer that was overtaken by an earlier one is not the node's timer any more.
-        if self.timers.get(index).copied().flatten() == Some(self.now) {
-            self.timers[index] = None;
-            self.with(index, Node::handle_timeout);
-        }
-    }
-
-    /// Takes what a node queued, and schedules its next timer.
-    fn drain(&mut self, index: usize) {
-        let Some(Some(node)) = self.nodes.get_mut(index) else {
+    fn deliver(&mut self, from: SocketAddrV4, to: SocketAddrV4, payload: &[u8]) {
+        let Some(host) = self.host_at(to) else {
+            self.traffic.vain += 1;
             return;
         };
-        while let Some(event) = node.poll_event() {
-            self.events.push((index, event));
+        let now = self.clock.instant(self.now);
+        let there = &mut self.hosts[host as usize];
+        if !there.admits(self.now, from, to.port()) {
+            self.traffic.filtered += 1;
+            return;
         }
-        let due = node.next_timeout().max(self.now);
-        let mut sent = Vec::new();
-        while let Some(transmit) = node.poll_transmit() {
-            sent.push(transmit);
+        let Presence::Running(machine) = &mut there.presence else {
+            self.traffic.vain += 1;
+            return;
+        };
+        self.traffic.delivered += 1;
+        machine.handle_datagram(now, SocketAddr::V4(from), payload);
+        let way = u64::from(u32::from(*from.ip())) << 32 | u64::from(host);
+        self.note(u64::from(from.port()), way, payload);
+        self.drain(host);
+    }
+
+    fn ring(&mut self, host: HostId) {
+        let now = self.clock.instant(self.now);
+        let here = &mut self.hosts[host as usize];
+        // A timer that was overtaken by an earlier one is not the machine's timer any more.
+        if here.timer != Some(self.now) {
+            return;
         }
-        for transmit in sent {
-            let Some(to) = self::index(transmit.to) else {
-                continue;
+        here.timer = None;
+        if let Presence::Running(machine) = &mut here.presence {
+            machine.handle_timeout(now);
+            self.note(1, u64::from(host), &[]);
+            self.drain(host);
+        }
+    }
+
+    /// Takes what a machine queued, and schedules its next timer.
+    fn drain(&mut self, host: HostId) {
+        loop {
+            let here = &mut self.hosts[host as usize];
+            let Presence::Running(machine) = &mut here.presence else {
+                return;
             };
-            if let Some(delay) = self.network.carry(index, to, &mut self.rng) {
-                let payload = transmit.payload;
-                let arrival = Happening::Arrival {
-                    from: index,
-                    to,
-                    payload,
-                };
-                self.schedule(self.now + delay, arrival);
+            while let Some(told) = machine.poll_told() {
+                self.told.push((host, told));
+            }
+            let Some(transmit) = machine.poll_transmit() else {
+                break;
+            };
+            if let SocketAddr::V4(to) = transmit.to {
+                let from = here.outbound(self.now, to);
+                self.send(host, from, to, transmit.payload);
             }
         }
-        if self.timers[index].is_none_or(|timer| due < timer) {
-            self.timers[index] = Some(due);
-            self.schedule(due, Happening::Timer(index));
+        self.arm(host);
+    }
+
+    fn arm(&mut self, host: HostId) {
+        let here = &mut self.hosts[host as usize];
+        let Presence::Running(machine) = &here.presence else {
+            return;
+        };
+        let Some(due) = machine.next_timeout() else {
+            return;
+        };
+        let due = self
+            .clock
+            .time(due)
+            .max(self.now + Duration::from_micros(1));
+        if here.timer.is_none_or(|timer| due < timer) {
+            here.timer = Some(due);
+            self.agenda.schedule(due, Happening::Timer(host));
         }
     }
 
-    fn schedule(&mut self, at: Instant, happening: Happening) {
-        self.sequence += 1;
-        self.agenda.push(Reverse((at, self.sequence, happening)));
+    fn send(&mut self, host: HostId, from: SocketAddrV4, to: SocketAddrV4, payload: Vec<u8>) {
+        self.traffic.sent += 1;
+        self.traffic.bytes += payload.len() as u64;
+        let Some(there) = self.host_at(to) else {
+            self.traffic.vain += 1;
+            return;
+        };
+        if there == host || self.hosts[there as usize].side != self.hosts[host as usize].side {
+            self.traffic.lost += 1;
+            return;
+        }
+        let places = [host, there].map(|id| (id, self.hosts[id as usize].site));
+        let way = self.internet.geography.one_way(places[0], places[1]);
+        let mut links = [host, there].map(|id| self.hosts[id as usize].link);
+        let [near, far] = &mut links;
+        let fate = self.internet.loss.fate(self.now, near, far, &mut self.rng);
+        for (id, link) in [host, there].into_iter().zip(links) {
+            self.hosts[id as usize].link = link;
+        }
+        let copies = match fate {
+            Fate::Lost => {
+                self.traffic.lost += 1;
+                return;
+            }
+            Fate::Once => 1,
+            Fate::Twice => 2,
+        };
+        let payload = payload.into_boxed_slice();
+        for _ in 1..copies {
+            self.put(way, from, to, payload.clone());
+        }
+        self.put(way, from, to, payload);
     }
 
-    /// The events since the last call, each with the index of its node.
-    pub fn take_events(&mut self) -> Vec<(usize, Event)> {
-        std::mem::take(&mut self.events)
+    fn put(&mut self, way: Duration, from: SocketAddrV4, to: SocketAddrV4, payload: Box<[u8]>) {
+        let at = self.now + way + self.internet.geography.jitter(&mut self.rng);
+        self.agenda
+            .schedule(at, Happening::Datagram { from, to, payload });
     }
 
-    /// The nodes that have not left, with their indices.
-    pub fn nodes(&self) -> impl Iterator<Item = (usize, &Node)> {
-        self.nodes
+    /// Whose address that is.
+    #[must_use]
+    pub fn host_at(&self, address: SocketAddrV4) -> Option<HostId> {
+        let serial = addresses::serial(*address.ip())?;
+        let mut at = self.dwellings.get(serial as usize).copied().flatten();
+        while let Some(id) = at {
+            let host = &self.hosts[id as usize];
+            if host.owns(address.port()) {
+                return Some(id);
+            }
+            at = host.neighbour;
+        }
+        None
+    }
+
+    /// Folds a happening into the digest.
+    fn note(&mut self, what: u64, who: u64, payload: &[u8]) {
+        // The odd constant is that of Fibonacci hashing: 2^64 divided by the golden ratio.
+        let fold = |digest: u64, word: u64| {
+            (digest.rotate_left(23) ^ word).wrapping_mul(0x9e37_79b9_7f4a_7c15)
+        };
+        let mut digest = [self.now.0, what, who].into_iter().fold(self.digest, fold);
+        let (words, rest) = payload.as_chunks::<8>();
+        for word in words {
+            digest = fold(digest, u64::from_le_bytes(*word));
+        }
+        self.digest = rest
             .iter()
-            .enumerate()
-            .filter_map(|(index, node)| Some((index, node.as_ref()?)))
+            .fold(digest, |digest, byte| fold(digest, u64::from(*byte)));
     }
 
-    /// Virtual time since the start.
+    /// What machines told since the last call, each with its host.
+    pub fn take_told(&mut self) -> Vec<(HostId, Told)> {
+        std::mem::take(&mut self.told)
+    }
+
+    /// A host.
     #[must_use]
-    pub fn elapsed(&self) -> Duration {
-        self.now.duration_since(self.start)
+    pub fn host(&self, host: HostId) -> &Host {
+        &self.hosts[host as usize]
     }
 
-    /// Datagrams that arrived anywhere.
+    /// How many hosts there are, running or not.
     #[must_use]
-    pub fn delivered(&self) -> u64 {
-        self.delivered
+    pub fn hosts(&self) -> HostId {
+        HostId::try_from(self.hosts.len()).expect("fewer than 2^32 hosts")
     }
 
-    /// A hash of every datagram and its time: equal for equal runs.
+    /// The hosts on which a machine runs, in order, with their machines.
+    pub fn running(&self) -> impl Iterator<Item = (HostId, &Machine)> {
+        (0..)
+            .zip(&self.hosts)
+            .filter_map(|(id, host)| match &host.presence {
+                Presence::Running(machine) => Some((id, machine)),
+                Presence::Suspended(_) | Presence::Absent => None,
+            })
+    }
+
+    /// The shipping nodes that run, with their hosts.
+    pub fn nodes(&self) -> impl Iterator<Item = (HostId, &Node)> {
+        self.running().filter_map(|(id, machine)| match machine {
+            Machine::Ours(node) => Some((id, &**node)),
+            Machine::Theirs(_) | Machine::Actor(_) => None,
+        })
+    }
+
+    /// The ids of those whom anybody may reach: what an oracle counts as the network.
+    pub fn reachable_ids(&self) -> impl Iterator<Item = (HostId, Id)> {
+        self.running()
+            .filter(|(id, _)| self.hosts[*id as usize].class().is_reachable())
+            .filter_map(|(id, machine)| Some((id, machine.id()?)))
+    }
+
+    /// Virtual now.
+    #[must_use]
+    pub fn now(&self) -> Time {
+        self.now
+    }
+
+    /// What machines call now.
+    #[must_use]
+    pub fn instant(&self) -> Instant {
+        self.clock.instant(self.now)
+    }
+
+    /// The internet's parameters.
+    #[must_use]
+    pub fn internet(&self) -> &Internet {
+        &self.internet
+    }
+
+    /// Changes the internet's parameters from now on.
+    pub fn internet_mut(&mut self) -> &mut Internet {
+        &mut self.internet
+    }
+
+    /// The world's generator, for choices of a scenario.
+    pub fn rng(&mut self) -> &mut ChaCha8Rng {
+        &mut self.rng
+    }
+
+    /// What became of all datagrams.
+    #[must_use]
+    pub fn traffic(&self) -> Traffic {
+        self.traffic
+    }
+
+    /// Happenings handled.
+    #[must_use]
+    pub fn events(&self) -> u64 {
+        self.events
+    }
+
+    /// A hash of every happening in its order: equal for equal runs.
     #[must_use]
     pub fn digest(&self) -> u64 {
         self.digest
-    }
-
-    /// A generator of the world's own randomness, for choices of a scenario.
-    pub fn rng(&mut self) -> &mut ChaCha8Rng {
-        &mut self.rng
     }
 }

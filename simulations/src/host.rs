@@ -1,0 +1,131 @@
+//! A computer with a place in the network: its region, its access line, its NAT, its address.
+//!
+//! Invariant: a host has one public address at a time, alone or behind one NAT with others, whose
+//! ports do not overlap. Knows nothing of what the machine on it says.
+
+use std::net::{Ipv4Addr, SocketAddrV4};
+
+use rand::Rng;
+
+use crate::machine::Machine;
+use crate::model::loss::Link;
+use crate::model::nat::{HostClass, Nat};
+use crate::model::regions::{Region, Site};
+use crate::model::{Internet, addresses};
+use crate::time::Time;
+use crate::world::{HostId, Side};
+
+/// The usual port of a host that has an address to itself.
+const PORT: u16 = 6881;
+/// Ports of each host behind a shared address: its own, and those that its NAT maps.
+const PORTS: u16 = 1_000;
+/// The first port of the first host that moves in with another.
+const FIRST_SHARED: u16 = 10_000;
+
+/// Whether something runs.
+#[derive(Debug)]
+pub(crate) enum Presence {
+    Absent,
+    Running(Machine),
+    /// The lid is closed.
+    Suspended(Machine),
+}
+
+/// A computer.
+#[derive(Debug)]
+pub struct Host {
+    pub(crate) presence: Presence,
+    pub(crate) timer: Option<Time>,
+    pub(crate) site: Site,
+    pub(crate) link: Link,
+    pub(crate) side: Side,
+    /// The next host behind the same address.
+    pub(crate) neighbour: Option<HostId>,
+    nat: Nat,
+    serial: u32,
+    seat: u16,
+}
+
+impl Host {
+    /// A host without an address: its `serial` is one that nobody has.
+    pub(crate) fn new(
+        internet: &Internet,
+        class: HostClass,
+        region: Region,
+        rng: &mut impl Rng,
+    ) -> Host {
+        Host {
+            presence: Presence::Absent,
+            timer: None,
+            site: internet.geography.site_in(region, rng),
+            link: internet.loss.link(rng),
+            side: 0,
+            neighbour: None,
+            nat: Nat::new(class, internet.classes.timeout(rng)),
+            serial: u32::MAX,
+            seat: 0,
+        }
+    }
+
+    pub(crate) fn move_in(&mut self, serial: u32, seat: u16, neighbour: Option<HostId>) {
+        self.serial = serial;
+        self.seat = seat;
+        self.neighbour = neighbour;
+    }
+
+    pub(crate) fn outbound(&mut self, now: Time, to: SocketAddrV4) -> SocketAddrV4 {
+        let port = self.nat.outbound(now, self.port(), to);
+        SocketAddrV4::new(self.ip(), port)
+    }
+
+    pub(crate) fn admits(&mut self, now: Time, from: SocketAddrV4, to_port: u16) -> bool {
+        let inner = self.port();
+        self.nat.admits(now, from, to_port, inner)
+    }
+
+    /// Whether a datagram to this port of its address is for this host, if its NAT lets it in.
+    pub(crate) fn owns(&self, port: u16) -> bool {
+        (self.port()..self.port() + PORTS).contains(&port)
+    }
+
+    pub(crate) fn serial(&self) -> u32 {
+        self.serial
+    }
+
+    pub(crate) fn seat(&self) -> u16 {
+        self.seat
+    }
+
+    /// The port of its socket, before any NAT.
+    #[must_use]
+    pub fn port(&self) -> u16 {
+        match self.seat {
+            0 => PORT,
+            seat => FIRST_SHARED + (seat - 1) % 50 * PORTS,
+        }
+    }
+
+    /// Its public address.
+    #[must_use]
+    pub fn ip(&self) -> Ipv4Addr {
+        addresses::address(self.serial)
+    }
+
+    /// Its public address and the port of its socket: how those reach it who can.
+    #[must_use]
+    pub fn endpoint(&self) -> SocketAddrV4 {
+        SocketAddrV4::new(self.ip(), self.port())
+    }
+
+    /// How the world sees it.
+    #[must_use]
+    pub fn class(&self) -> HostClass {
+        self.nat.class()
+    }
+
+    /// Where it is.
+    #[must_use]
+    pub fn region(&self) -> Region {
+        self.site.region
+    }
+}
