@@ -22,6 +22,7 @@ pub mod neighbours;
 pub mod oracle;
 pub mod population;
 pub mod random;
+pub mod report;
 pub mod scenarios;
 pub mod swarm;
 pub mod time;
