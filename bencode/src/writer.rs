@@ -27,6 +27,13 @@ impl Writer {
         Writer::default()
     }
 
+    /// Nothing written yet, with room for `bytes`.
+    pub fn with_capacity(bytes: usize) -> Writer {
+        Writer {
+            out: Vec::with_capacity(bytes),
+        }
+    }
+
     /// Appends an integer.
     pub fn int(&mut self, value: i64) {
         int(&mut self.out, value);
@@ -147,12 +154,26 @@ impl ListWriter<'_> {
 }
 
 fn int(out: &mut Vec<u8>, value: i64) {
-    out.extend_from_slice(format!("i{value}e").as_bytes());
+    out.push(b'i');
+    if value < 0 {
+        out.push(b'-');
+    }
+    decimal(out, value.unsigned_abs());
+    out.push(b'e');
 }
 
 fn bytes(out: &mut Vec<u8>, content: &[u8]) {
-    out.extend_from_slice(format!("{}:", content.len()).as_bytes());
+    decimal(out, content.len() as u64);
+    out.push(b':');
     out.extend_from_slice(content);
+}
+
+/// Digits without `format!`: every datagram has a dozen lengths, and each would allocate.
+fn decimal(out: &mut Vec<u8>, value: u64) {
+    if value >= 10 {
+        decimal(out, value / 10);
+    }
+    out.push(b'0' + (value % 10) as u8);
 }
 
 fn dict(out: &mut Vec<u8>, fill: impl FnOnce(&mut DictWriter<'_>)) {

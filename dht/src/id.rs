@@ -81,6 +81,12 @@ impl Id {
         self.distance(other).shared_bits()
     }
 
+    /// The first eight bytes of the distance to `other`: as good as all of it, except for neighbours.
+    pub(crate) fn start_of_distance(&self, other: &Id) -> u64 {
+        let [ours, theirs] = [self, other].map(|id| id.0.first_chunk().copied().unwrap_or([0; 8]));
+        u64::from_be_bytes(ours) ^ u64::from_be_bytes(theirs)
+    }
+
     /// A random id that shares exactly `bits` leading bits with this one: a target inside bucket
     /// `bits`. With `bits` ≥ 160 the id itself.
     pub fn sharing(&self, bits: usize, rng: &mut impl Rng) -> Id {

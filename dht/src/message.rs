@@ -11,6 +11,10 @@ use bencode::{Endpoint, Family, Limits, Value, Writer};
 use crate::contact::Contact;
 use crate::id::{ID_LENGTH, Id};
 
+mod fields;
+
+use fields::{Fields, Key};
+
 /// Longest transaction id that we echo (BEP 5 suggests 2 bytes; clients send up to 20).
 pub const MAX_TRANSACTION: usize = 32;
 /// Nodes of one list that are used (a reply holds 8; some implementations send 16).
@@ -19,6 +23,10 @@ pub const MAX_NODES: usize = 20;
 pub const MAX_VALUES: usize = 100;
 /// Longest token that we send back (8 to 20 bytes in the field).
 pub const MAX_TOKEN: usize = 64;
+/// Room for most queries (dht.md §2.5: 101–104 bytes; an announcement has 156).
+const QUERY_LENGTH: usize = 112;
+/// Room for most responses (dht.md §2.5: 287–304 bytes with eight nodes).
+const RESPONSE_LENGTH: usize = 336;
 /// Shortest datagram worth parsing: `d1:t1:a1:y1:ee` and less say nothing.
 pub const MIN_DATAGRAM: usize = 15;
 
@@ -184,12 +192,12 @@ pub fn parse(datagram: &[u8]) -> Result<Message<'_>, Malformed> {
     // Some clients pad; what follows the dictionary is none of our business.
     let (root, _) =
         bencode::parse_prefix(datagram, &Limits::KRPC).map_err(|_| Malformed::Bencode)?;
+    let root = Fields::of(root);
     let transaction = root
-        .get("t")
-        .and_then(|t| t.as_bytes())
+        .bytes(Key::Transaction)
         .filter(|t| (1..=MAX_TRANSACTION).contains(&t.len()))
         .ok_or(Malformed::Transaction)?;
-    let body = match root.get("y").and_then(|y| y.as_bytes()) {
+    let body = match root.bytes(Key::Kind) {
         Some(b"q") => Body::Query(query(&root)?),
         Some(b"r") => Body::Response(response(&root)?),
         Some(b"e") => Body::Failure,
@@ -198,20 +206,12 @@ pub fn parse(datagram: &[u8]) -> Result<Message<'_>, Malformed> {
     Ok(Message { transaction, body })
 }
 
-fn id_at(dict: &Value<'_>, key: &str) -> Option<Id> {
-    Id::from_slice(dict.get(key)?.as_bytes()?)
-}
-
-fn query<'a>(root: &Value<'a>) -> Result<Query<'a>, Malformed> {
-    let name = root
-        .get("q")
-        .and_then(|q| q.as_bytes())
-        .ok_or(Malformed::Kind)?;
-    let arguments = root.get("a").ok_or(Malformed::Id)?;
-    let id = id_at(&arguments, "id").ok_or(Malformed::Id)?;
-    let read_only = root.get("ro").and_then(|ro| ro.as_int()) == Some(1);
+fn query<'a>(root: &Fields<'a>) -> Result<Query<'a>, Malformed> {
+    let name = root.bytes(Key::Name).ok_or(Malformed::Kind)?;
+    let arguments = Fields::of(root.value(Key::Arguments).ok_or(Malformed::Id)?);
+    let id = arguments.id(Key::Id).ok_or(Malformed::Id)?;
     let want = arguments
-        .get("want")
+        .value(Key::Want)
         .and_then(|want| want.as_list())
         .map(|list| {
             list.take(4)
@@ -223,52 +223,52 @@ fn query<'a>(root: &Value<'a>) -> Result<Query<'a>, Malformed> {
         });
     let method = match name {
         b"ping" => Some(Method::Ping),
-        b"find_node" => id_at(&arguments, "target").map(|target| Method::FindNode { target }),
-        b"get_peers" => {
-            id_at(&arguments, "info_hash").map(|info_hash| Method::GetPeers { info_hash })
-        }
+        b"find_node" => arguments
+            .id(Key::Target)
+            .map(|target| Method::FindNode { target }),
+        b"get_peers" => arguments
+            .id(Key::InfoHash)
+            .map(|info_hash| Method::GetPeers { info_hash }),
         b"announce_peer" => announce(&arguments),
         _ => Some(Method::Unknown),
     };
     Ok(Query {
         id,
-        standing: if read_only {
-            Standing::ReadOnly
-        } else {
-            Standing::Full
+        standing: match root.int(Key::ReadOnly) {
+            Some(1) => Standing::ReadOnly,
+            _ => Standing::Full,
         },
         want,
         method: method.unwrap_or(Method::Invalid),
     })
 }
 
-fn announce<'a>(arguments: &Value<'a>) -> Option<Method<'a>> {
-    let implied = arguments.get("implied_port").and_then(|flag| flag.as_int());
+fn announce<'a>(arguments: &Fields<'a>) -> Option<Method<'a>> {
+    let implied = arguments.int(Key::ImpliedPort);
     let port = if implied.is_some_and(|flag| flag != 0) {
         AnnouncePort::Implied
     } else {
-        let port = u16::try_from(arguments.get("port")?.as_int()?).ok()?;
+        let port = u16::try_from(arguments.int(Key::Port)?).ok()?;
         AnnouncePort::Explicit(port)
     };
     Some(Method::AnnouncePeer {
-        info_hash: id_at(arguments, "info_hash")?,
+        info_hash: arguments.id(Key::InfoHash)?,
         port,
-        token: arguments.get("token")?.as_bytes()?,
+        token: arguments.bytes(Key::Token)?,
     })
 }
 
-fn response<'a>(root: &Value<'a>) -> Result<Response<'a>, Malformed> {
-    let values = root.get("r").ok_or(Malformed::Id)?;
-    let bytes = |key: &str| values.get(key).and_then(|value| value.as_bytes());
+fn response<'a>(root: &Fields<'a>) -> Result<Response<'a>, Malformed> {
+    let results = Fields::of(root.value(Key::Results).ok_or(Malformed::Id)?);
     Ok(Response {
-        id: id_at(&values, "id").ok_or(Malformed::Id)?,
-        ip: root
-            .get("ip")
-            .and_then(|ip| Endpoint::from_compact(ip.as_bytes()?)),
-        token: bytes("token").filter(|token| (1..=MAX_TOKEN).contains(&token.len())),
-        nodes: bytes("nodes"),
-        nodes6: bytes("nodes6"),
-        values: values.get("values"),
+        id: results.id(Key::Id).ok_or(Malformed::Id)?,
+        ip: root.bytes(Key::Ip).and_then(Endpoint::from_compact),
+        token: results
+            .bytes(Key::Token)
+            .filter(|token| (1..=MAX_TOKEN).contains(&token.len())),
+        nodes: results.bytes(Key::Nodes),
+        nodes6: results.bytes(Key::Nodes6),
+        values: results.value(Key::Values),
     })
 }
 
@@ -297,7 +297,7 @@ pub fn write_query(
         Method::AnnouncePeer { .. } => "announce_peer",
         Method::Ping | Method::Invalid | Method::Unknown => "ping",
     };
-    let mut writer = Writer::new();
+    let mut writer = Writer::with_capacity(QUERY_LENGTH);
     writer.dict(|root| {
         root.dict("a", |a| write_arguments(a, envelope.id, want, method));
         root.bytes("q", name);
@@ -371,7 +371,7 @@ pub fn write_response(envelope: &Envelope<'_>, asker: Endpoint, answer: &Answer<
         endpoint.write_compact(&mut bytes);
         bytes
     };
-    let mut writer = Writer::new();
+    let mut writer = Writer::with_capacity(RESPONSE_LENGTH);
     writer.dict(|root| {
         root.bytes("ip", address(&asker));
         root.dict("r", |r| {

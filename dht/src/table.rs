@@ -423,18 +423,26 @@ impl Table {
 
 /// Appends those of `buckets` that are closest to `target` and not bad, up to `count` in all.
 fn collect(now: Moment, target: &Id, count: usize, buckets: &[Bucket], found: &mut Vec<Contact>) {
-    let first = found.len();
-    let seats = buckets.iter().flat_map(|bucket| &bucket.entries);
-    let live = seats.filter(|seat| seat.health(now) != Health::Bad);
-    found.extend(live.map(|seat| seat.contact));
-    let added = found.get_mut(first..).unwrap_or_default();
-    let room = count - first;
-    if added.len() > room {
-        added.select_nth_unstable_by_key(room, |contact| contact.id.distance(target));
-        found.truncate(count);
+    let room = count - found.len();
+    // The best so far, sorted by the first bytes of their distance; most candidates are no better
+    // than the last of them and cost one comparison.
+    let mut best: Vec<(u64, &Contact)> = Vec::with_capacity(room + 1);
+    for seat in buckets.iter().flat_map(|bucket| &bucket.entries) {
+        let start = seat.contact.id.start_of_distance(target);
+        if best.len() == room && best.last().is_some_and(|(worst, _)| *worst < start) {
+            continue;
+        }
+        if seat.health(now) == Health::Bad {
+            continue;
+        }
+        let distance = seat.contact.id.distance(target);
+        let place = best.partition_point(|(other, contact)| {
+            *other < start || (*other == start && contact.id.distance(target) < distance)
+        });
+        best.insert(place, (start, &seat.contact));
+        best.truncate(room);
     }
-    let added = found.get_mut(first..).unwrap_or_default();
-    added.sort_unstable_by_key(|contact| contact.id.distance(target));
+    found.extend(best.into_iter().map(|(_, contact)| *contact));
 }
 
 impl Bucket {
