@@ -452,6 +452,10 @@ impl Bucket {
         self.replacements
             .retain(|waiting| waiting.contact != seat.contact);
         if self.entries.len() < capacity {
+            // By eights: doubling would waste a quarter of what a node is.
+            if self.entries.len() == self.entries.capacity() {
+                self.entries.reserve_exact(8);
+            }
             self.entries.push(seat);
             self.changed = Some(now);
             return Verdict::Added;
@@ -467,6 +471,9 @@ impl Bucket {
         }
         if self.replacements.len() >= MAX_REPLACEMENTS {
             self.replacements.remove(0);
+        }
+        if self.replacements.len() == self.replacements.capacity() {
+            self.replacements.reserve_exact(2);
         }
         self.replacements.push(seat);
         let doubted = self
