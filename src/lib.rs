@@ -3,7 +3,7 @@
 //!
 //! Start with [`io::Client`] to embed it, with `cli` to see it used. The modules stand below in their
 //! order: each uses only those before it, which `tests/architecture.rs` checks. Everything up to
-//! `swarm` is pure: state machines with four verbs (`handle_*`, commands, `poll_*`, `next_timeout`)
+//! `picture` is pure: state machines with four verbs (`handle_*`, commands, `poll_*`, `next_timeout`)
 //! that get the time as an argument and never touch a socket or a file; `storage` touches files;
 //! `io` is the only module with sockets, tasks and a clock.
 
@@ -12,6 +12,8 @@ pub mod metainfo;
 pub mod wire;
 
 pub mod swarm;
+
+pub mod picture;
 
 pub mod storage;
 

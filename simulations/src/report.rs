@@ -6,6 +6,7 @@
 pub mod chart;
 pub mod distribution;
 pub mod output;
+pub mod page;
 mod scale;
 pub mod table;
 
@@ -17,6 +18,7 @@ use serde_json::json;
 pub use chart::{Axis, Chart, Format, Scale, Series, Style};
 pub use distribution::{Distribution, quantile};
 pub use output::{Json, Outputs, write};
+pub use page::page;
 pub use table::{Cell, Column, Table};
 
 /// What a scenario measured and can show.
