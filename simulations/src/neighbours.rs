@@ -1,85 +1,97 @@
-//! The interface of other people's clients that the world uses; their policies follow.
-#![allow(
-    missing_docs,
-    unused_variables,
-    clippy::unimplemented,
-    clippy::pedantic,
-    clippy::new_ret_no_self
-)]
-use dht::{Contact, Endpoint, Id, Transmit};
-use std::net::SocketAddr;
-use std::time::Instant;
+//! Other people's DHT implementations as simulated neighbours.
+//!
+//! Measured among copies of themselves our lookups would look better, or worse, than in the network
+//! that exists. These neighbours are written from what was observed of other implementations
+//! (dht.md §1), not from their code: one machine with the verbs of `dht::Node`, driven by a
+//! `Policy` of numbers and choices. Real KRPC bytes, IPv4 only. Invariant: same kind, id, seed,
+//! inputs and times, same outputs; what comes from the network costs bounded memory.
+//!
+//! `policy` says what can differ and `kinds` how it does; `table`, `lookup` and `server` are leaves;
+//! `machine` answers, `searches` drives lookups, `upkeep` keeps the table; `mix` draws kinds.
+
+use dht::{Contact, Endpoint, Id};
+
+mod kinds;
+mod lookup;
+mod machine;
+pub mod mix;
+pub mod policy;
+mod searches;
+mod server;
+mod table;
+#[cfg(test)]
+mod tests;
+mod upkeep;
+
+pub use dht::Stats;
+pub use machine::Neighbour;
+pub use mix::Mix;
+pub use policy::Policy;
+
+/// An implementation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Kind {
+    /// libtorrent 2.1: qBittorrent, Deluge.
     Libtorrent,
+    /// mldht: BiglyBT's plugin, crawlers.
     Mldht,
+    /// jech/dht: Transmission.
     Jech,
+    /// pubky's mainline: k of 20, everything at once.
     Flood,
+    /// libtorrent behind a NAT, without knowing it; the NAT is the world's.
     Natted,
+    /// BEP 5 to the letter, for comparison.
     Bep5,
 }
-#[derive(Clone, Debug, PartialEq)]
-pub struct Mix {
-    pub shares: [u8; 5],
-}
-impl Default for Mix {
-    fn default() -> Self {
-        Mix {
-            shares: [45, 5, 20, 5, 25],
-        }
+
+impl std::fmt::Display for Kind {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.pad(match self {
+            Kind::Libtorrent => "libtorrent",
+            Kind::Mldht => "mldht",
+            Kind::Jech => "jech",
+            Kind::Flood => "flood",
+            Kind::Natted => "natted",
+            Kind::Bep5 => "bep5",
+        })
     }
 }
-impl Mix {
-    pub fn draw(&self, rng: &mut impl rand::Rng) -> Kind {
-        Kind::Jech
-    }
-}
-#[derive(Debug)]
-pub struct Neighbour;
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Report {
-    pub target: Id,
-    pub asked: u32,
-    pub answered: u32,
-    pub timed_out: u32,
-    pub hops: u32,
-    pub announced: u32,
-    pub closest: Vec<Contact>,
-}
+
+/// What a neighbour reports to its owner.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Event {
-    Peers { lookup: u64, peers: Vec<Endpoint> },
-    Done { lookup: u64, report: Report },
+    /// Peers were found, each once a lookup, as they come.
+    Peers {
+        /// Which lookup found them.
+        lookup: u64,
+        /// Where they are.
+        peers: Vec<Endpoint>,
+    },
+    /// A lookup has ended, its announcements included.
+    Done {
+        /// Which one.
+        lookup: u64,
+        /// How it went.
+        report: Report,
+    },
 }
-impl Neighbour {
-    pub fn new(kind: Kind, id: Id, seed: [u8; 32], now: Instant) -> Neighbour {
-        unimplemented!()
-    }
-    pub fn join(&mut self, now: Instant, contacts: impl IntoIterator<Item = Endpoint>) {}
-    pub fn handle_datagram(&mut self, now: Instant, from: SocketAddr, datagram: &[u8]) {}
-    pub fn handle_timeout(&mut self, now: Instant) {}
-    pub fn next_timeout(&self) -> Instant {
-        unimplemented!()
-    }
-    pub fn poll_transmit(&mut self) -> Option<Transmit> {
-        None
-    }
-    pub fn poll_event(&mut self) -> Option<Event> {
-        None
-    }
-    pub fn get_peers(&mut self, now: Instant, info_hash: Id) -> u64 {
-        0
-    }
-    pub fn announce(&mut self, now: Instant, info_hash: Id, port: u16) -> u64 {
-        0
-    }
-    pub fn find_node(&mut self, now: Instant, target: Id) -> u64 {
-        0
-    }
-    pub fn id(&self) -> Id {
-        unimplemented!()
-    }
-    pub fn contacts(&self) -> impl Iterator<Item = Contact> {
-        std::iter::empty()
-    }
+
+/// How a lookup went.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Report {
+    /// What was looked up.
+    pub target: Id,
+    /// Nodes asked.
+    pub asked: u32,
+    /// Nodes that answered before the end.
+    pub answered: u32,
+    /// Nodes that had failed before the end.
+    pub timed_out: u32,
+    /// Longest chain of referrals that led to an answer.
+    pub hops: u32,
+    /// Nodes that stored our announcement.
+    pub announced: u32,
+    /// The closest k that answered, closest first.
+    pub closest: Vec<Contact>,
 }

@@ -1,0 +1,1 @@
+//! When each policy's lookup ends, against a scripted set of nodes of which one is dead.
