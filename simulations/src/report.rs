@@ -83,6 +83,7 @@ impl Report {
         let mut text: String = rows.map(|row| format!("{row}\n")).collect();
         let run = &self.run;
         let last = json!({
+            "scenario": self.scenario,
             "digest": format!("{:016x}", run.digest),
             "events": run.events,
             "wall": run.wall.as_secs_f64(),
@@ -121,6 +122,9 @@ impl fmt::Display for Run {
 impl fmt::Display for Report {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         writeln!(f, "{}: {}", self.scenario, self.about)?;
+        for (name, value) in &self.parameters {
+            writeln!(f, "  {name} = {value}")?;
+        }
         for table in &self.tables {
             write!(f, "\n{table}")?;
         }
@@ -161,6 +165,8 @@ mod tests {
             "{}",
             lines[1]
         );
+        assert!(lines[1].contains(r#""scenario":"join""#), "{}", lines[1]);
+        assert!(report.to_string().contains("\n  nodes = 9\n"));
         assert_eq!(report.command(), "trackless-sim join --nodes 9 --seed 7");
     }
 }

@@ -116,6 +116,8 @@ impl Axis {
 pub enum Style {
     /// A line through the points.
     Line,
+    /// The same with a dot at each point: few measurements, as of a sweep.
+    LinePoints,
     /// A dot each.
     Points,
     /// A broken line: what is expected, or another's figures.
@@ -189,8 +191,8 @@ impl Chart {
                 pen.key(&self.series[i], (*left, y), colour(i));
             }
             frame.draw(self, &pen);
-            let dotted = self.series.iter().filter(|s| s.style == Style::Points);
-            let dots = DOTS / dotted.count().max(1);
+            let dotted = |s: &&Series| matches!(s.style, Style::Points | Style::LinePoints);
+            let dots = DOTS / self.series.iter().filter(dotted).count().max(1);
             for (i, series) in self.series.iter().enumerate() {
                 frame.series(series, dots, colour(i), &pen);
             }
@@ -270,7 +272,12 @@ impl Pen<'_, '_> {
         match series.style {
             Style::Points => self.dot((x + 9, y + 6), 4, colour),
             Style::Dashed => self.dashes(&[(x, y + 6), (x + 24, y + 6)], colour),
-            Style::Line | Style::Steps => self.line(vec![(x, y + 6), (x + 20, y + 6)], 3, colour),
+            Style::Line | Style::LinePoints | Style::Steps => {
+                self.line(vec![(x, y + 6), (x + 20, y + 6)], 3, colour);
+            }
+        }
+        if series.style == Style::LinePoints {
+            self.dot((x + 10, y + 6), 4, colour);
         }
         self.text((x + 28, y), &series.name, (13, BRIGHT), HPos::Left);
     }
@@ -326,6 +333,12 @@ impl Frame {
                 .into_iter()
                 .for_each(|at| pen.dot(at, 3, colour)),
             Style::Line => pen.line(thin(points, LINE_POINTS), 2, colour),
+            Style::LinePoints => {
+                thin(points.clone(), dots)
+                    .into_iter()
+                    .for_each(|at| pen.dot(at, 4, colour));
+                pen.line(thin(points, LINE_POINTS), 2, colour);
+            }
             Style::Dashed => pen.dashes(&thin(points, LINE_POINTS), colour),
             Style::Steps => {
                 let mut path: Vec<(i32, i32)> = Vec::new();

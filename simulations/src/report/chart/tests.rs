@@ -46,6 +46,24 @@ fn every_dot_is_drawn_unless_there_are_too_many() {
 }
 
 #[test]
+fn a_line_with_points_has_both() {
+    let mut swept = chart(40);
+    swept
+        .series
+        .iter_mut()
+        .for_each(|s| s.style = Style::LinePoints);
+    let svg = swept.to_svg();
+    // Four curves of 40 points and five keys.
+    assert_eq!(svg.matches("<circle").count(), 165);
+    assert!(svg.matches("<polyline").count() >= 4);
+    let mut many = chart(20_000);
+    many.series
+        .iter_mut()
+        .for_each(|s| s.style = Style::LinePoints);
+    assert!(many.to_svg().len() <= 40_960, "{}", many.to_svg().len());
+}
+
+#[test]
 fn thinning_keeps_both_ends() {
     let points: Vec<_> = (0..1000).map(|i| (i, i)).collect();
     let thinned = thin(points, 10);
