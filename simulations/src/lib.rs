@@ -15,12 +15,14 @@
 //! Nothing here touches `trackless::io`.
 
 pub mod agenda;
+pub mod flood;
 pub mod host;
 pub mod machine;
 pub mod model;
 pub mod neighbours;
 pub mod oracle;
 pub mod population;
+pub mod publisher;
 pub mod random;
 pub mod report;
 pub mod scenarios;

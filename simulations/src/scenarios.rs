@@ -3,6 +3,8 @@
 //! One file an experiment, all of the same shape: a `Plan` from the [`Options`], `play` which makes
 //! an `Outcome` of typed rows, and `run`, which shows them as a `Report`.
 
+pub mod lookup;
+
 /// How large an experiment is to be.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Scale {
