@@ -13,6 +13,7 @@ use rand_chacha::ChaCha8Rng;
 use super::{Event, Kind, Neighbour, Report};
 use crate::time::{Clock, Time};
 
+mod bounds;
 mod conversations;
 mod network;
 

@@ -110,6 +110,10 @@ impl Neighbour {
         }
         if self.diary.probe <= now {
             let probed = self.probe(now);
+            if self.diary.own.is_none() {
+                // Whoever was known may be gone by now.
+                self.looked_around(now);
+            }
             let pause = if probed == 0 {
                 upkeep.calm
             } else {
