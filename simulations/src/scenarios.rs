@@ -3,7 +3,34 @@
 //! One file an experiment, all of the same shape: a `Plan` from the [`Options`], `play` which makes
 //! an `Outcome` of typed rows, and `run`, which shows them as a `Report`.
 
+pub mod join;
 pub mod lookup;
+
+use crate::report::Report;
+
+/// An experiment that can be asked for by name.
+#[derive(Debug)]
+pub struct Scenario {
+    /// On the command line.
+    pub name: &'static str,
+    /// Its question, in one line.
+    pub about: &'static str,
+    /// Plays and shows it.
+    pub run: fn(&Options) -> Report,
+}
+
+/// All of them.
+pub const ALL: [Scenario; 1] = [Scenario {
+    name: "join",
+    about: "Does a network that grows from three nodes know itself, and how soon?",
+    run: join::run,
+}];
+
+/// The scenario of this name.
+#[must_use]
+pub fn named(name: &str) -> Option<&'static Scenario> {
+    ALL.iter().find(|scenario| scenario.name == name)
+}
 
 /// How large an experiment is to be.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -34,4 +61,14 @@ impl Default for Options {
             scale: Scale::Full,
         }
     }
+}
+
+/// Memory of this process that is in use, in bytes; `None` where the system does not say.
+#[must_use]
+pub fn resident_bytes() -> Option<u64> {
+    /// Linux counts it in pages of 4 KiB, second in this file.
+    const PAGE: u64 = 4_096;
+    let text = std::fs::read_to_string("/proc/self/statm").ok()?;
+    let pages: u64 = text.split(' ').nth(1)?.parse().ok()?;
+    Some(pages * PAGE)
 }
