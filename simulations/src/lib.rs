@@ -15,6 +15,7 @@
 //! Nothing here touches `trackless::io`.
 
 pub mod agenda;
+mod dwellings;
 pub mod flood;
 pub mod host;
 pub mod machine;

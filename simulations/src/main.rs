@@ -112,7 +112,7 @@ fn main() -> ExitCode {
 
 fn list() -> std::io::Result<()> {
     let mut out = std::io::stdout().lock();
-    for scenario in &scenarios::ALL {
+    for scenario in scenarios::ALL {
         writeln!(out, "{:14} {}", scenario.name, scenario.about)?;
     }
     Ok(())
@@ -121,7 +121,7 @@ fn list() -> std::io::Result<()> {
 fn play_all(folder: &Path, options: &Options) -> std::io::Result<()> {
     std::fs::create_dir_all(folder)?;
     let mut reports: Vec<Report> = Vec::new();
-    for scenario in &scenarios::ALL {
+    for scenario in scenarios::ALL {
         eprintln!("{} …", scenario.name);
         let report = (scenario.run)(options);
         let file = |ending: &str| Some(folder.join(format!("{}.{ending}", scenario.name)));

@@ -5,6 +5,7 @@
 
 pub mod join;
 pub mod lookup;
+pub mod scaling;
 
 use crate::report::Report;
 
@@ -20,11 +21,23 @@ pub struct Scenario {
 }
 
 /// All of them.
-pub const ALL: [Scenario; 1] = [Scenario {
-    name: "join",
-    about: "Does a network that grows from three nodes know itself, and how soon?",
-    run: join::run,
-}];
+pub const ALL: &[Scenario] = &[
+    Scenario {
+        name: "join",
+        about: "Does a network that grows from three nodes know itself, and how soon?",
+        run: join::run,
+    },
+    Scenario {
+        name: "lookup",
+        about: "How long does it take until the first peer, and against what floor?",
+        run: lookup::run,
+    },
+    Scenario {
+        name: "scaling",
+        about: "What does a virtual node cost, against the size of the network?",
+        run: scaling::run,
+    },
+];
 
 /// The scenario of this name.
 #[must_use]

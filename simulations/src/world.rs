@@ -13,12 +13,13 @@ use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
 use crate::agenda::Agenda;
+use crate::dwellings::Dwellings;
 use crate::host::{Host, Presence};
 use crate::machine::{Machine, Told};
+use crate::model::Internet;
 use crate::model::loss::Fate;
 use crate::model::nat::HostClass;
 use crate::model::regions::Region;
-use crate::model::{Internet, addresses};
 use crate::time::{Clock, Time};
 
 /// A host by number, from 0 in the order of their settling.
@@ -74,8 +75,7 @@ pub struct World {
     now: Time,
     internet: Internet,
     hosts: Vec<Host>,
-    /// By address serial: the host that settled there last, the head of a list by `Host::neighbour`.
-    dwellings: Vec<Option<HostId>>,
+    dwellings: Dwellings,
     agenda: Agenda<Happening>,
     told: Vec<(HostId, Told)>,
     rng: ChaCha8Rng,
@@ -93,7 +93,7 @@ impl World {
             now: Time::ZERO,
             internet,
             hosts: Vec::new(),
-            dwellings: Vec::new(),
+            dwellings: Dwellings::default(),
             agenda: Agenda::new(),
             told: Vec::new(),
             rng: ChaCha8Rng::seed_from_u64(seed),
@@ -110,7 +110,7 @@ impl World {
         let region = self.internet.geography.region(&mut self.rng);
         let host = self.settle_in(class, region);
         if shares && host > 0 {
-            self.move_in_with(host, host - 1);
+            self.dwellings.move_in_with(&mut self.hosts, host, host - 1);
         }
         host
     }
@@ -126,43 +126,7 @@ impl World {
 
     /// Gives `host` a new address of its own. Datagrams to the old one arrive nowhere.
     pub fn move_house(&mut self, host: HostId) {
-        self.move_out(host);
-        let serial = u32::try_from(self.dwellings.len()).expect("fewer than 2^32 addresses");
-        self.dwellings.push(Some(host));
-        self.hosts[host as usize].move_in(serial, 0, None);
-    }
-
-    /// Lets `host` share the public address of `other`, behind one NAT with it.
-    fn move_in_with(&mut self, host: HostId, other: HostId) {
-        self.move_out(host);
-        let (serial, seats) = {
-            let other = &self.hosts[other as usize];
-            (other.serial(), other.seat() + 1)
-        };
-        let first = self.dwellings[serial as usize].replace(host);
-        self.hosts[host as usize].move_in(serial, seats, first);
-    }
-
-    fn move_out(&mut self, host: HostId) {
-        let (serial, after) = {
-            let leaving = &self.hosts[host as usize];
-            (leaving.serial(), leaving.neighbour)
-        };
-        let Some(head) = self.dwellings.get(serial as usize).copied().flatten() else {
-            return;
-        };
-        if head == host {
-            self.dwellings[serial as usize] = after;
-            return;
-        }
-        let mut at = Some(head);
-        while let Some(id) = at {
-            let here = &mut self.hosts[id as usize];
-            if here.neighbour == Some(host) {
-                here.neighbour = after;
-            }
-            at = here.neighbour;
-        }
+        self.dwellings.move_house(&mut self.hosts, host);
     }
 
     /// A seed for a machine.
@@ -393,16 +357,7 @@ impl World {
     /// Whose address that is.
     #[must_use]
     pub fn host_at(&self, address: SocketAddrV4) -> Option<HostId> {
-        let serial = addresses::serial(*address.ip())?;
-        let mut at = self.dwellings.get(serial as usize).copied().flatten();
-        while let Some(id) = at {
-            let host = &self.hosts[id as usize];
-            if host.owns(address.port()) {
-                return Some(id);
-            }
-            at = host.neighbour;
-        }
-        None
+        self.dwellings.host_at(&self.hosts, address)
     }
 
     /// Folds a happening into the digest.

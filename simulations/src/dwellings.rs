@@ -1,0 +1,74 @@
+//! Who lives at which address.
+//!
+//! Each address has a number, and a list of the hosts behind it: one, or several behind one NAT, told
+//! apart by port. Invariant: a host lives at one address at most. Knows no datagrams.
+
+use std::net::SocketAddrV4;
+
+use crate::host::Host;
+use crate::model::addresses;
+use crate::world::HostId;
+
+/// The hosts by address number.
+#[derive(Debug, Default)]
+pub(crate) struct Dwellings {
+    /// The host that moved in last: the head of a list by `Host::neighbour`.
+    heads: Vec<Option<HostId>>,
+}
+
+impl Dwellings {
+    /// Gives `host` a new address of its own.
+    pub(crate) fn move_house(&mut self, hosts: &mut [Host], host: HostId) {
+        self.move_out(hosts, host);
+        let serial = u32::try_from(self.heads.len()).expect("fewer than 2^32 addresses");
+        self.heads.push(Some(host));
+        hosts[host as usize].move_in(serial, 0, None);
+    }
+
+    /// Lets `host` share the public address of `other`, behind one NAT with it.
+    pub(crate) fn move_in_with(&mut self, hosts: &mut [Host], host: HostId, other: HostId) {
+        self.move_out(hosts, host);
+        let (serial, seat) = {
+            let other = &hosts[other as usize];
+            (other.serial(), other.seat() + 1)
+        };
+        let next = self.heads[serial as usize].replace(host);
+        hosts[host as usize].move_in(serial, seat, next);
+    }
+
+    fn move_out(&mut self, hosts: &mut [Host], host: HostId) {
+        let (serial, after) = {
+            let leaving = &hosts[host as usize];
+            (leaving.serial(), leaving.neighbour)
+        };
+        let Some(head) = self.heads.get(serial as usize).copied().flatten() else {
+            return;
+        };
+        if head == host {
+            self.heads[serial as usize] = after;
+            return;
+        }
+        let mut at = Some(head);
+        while let Some(id) = at {
+            let here = &mut hosts[id as usize];
+            if here.neighbour == Some(host) {
+                here.neighbour = after;
+            }
+            at = here.neighbour;
+        }
+    }
+
+    /// Whose address and port that is.
+    pub(crate) fn host_at(&self, hosts: &[Host], address: SocketAddrV4) -> Option<HostId> {
+        let serial = addresses::serial(*address.ip())?;
+        let mut at = self.heads.get(serial as usize).copied().flatten();
+        while let Some(id) = at {
+            let host = &hosts[id as usize];
+            if host.owns(address.port()) {
+                return Some(id);
+            }
+            at = host.neighbour;
+        }
+        None
+    }
+}
