@@ -85,3 +85,25 @@ pub fn resident_bytes() -> Option<u64> {
     let pages: u64 = text.split(' ').nth(1)?.parse().ok()?;
     Some(pages * PAGE)
 }
+
+/// Measures what a run takes here, which is a result and decides nothing.
+#[derive(Clone, Copy, Debug)]
+pub struct Stopwatch(std::time::Instant);
+
+#[expect(
+    clippy::disallowed_methods,
+    reason = "what a run takes here is a result"
+)]
+impl Stopwatch {
+    /// One that runs.
+    #[must_use]
+    pub fn start() -> Stopwatch {
+        Stopwatch(std::time::Instant::now())
+    }
+
+    /// Since the start.
+    #[must_use]
+    pub fn elapsed(&self) -> std::time::Duration {
+        self.0.elapsed()
+    }
+}

@@ -7,11 +7,11 @@
 //!
 //! Full: 1,000, 10,000 and, if asked for with `--nodes 100000`, 100,000 nodes. Small: 150.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use dht::{Family, Id, K};
 
-use super::{Options, Scale, resident_bytes};
+use super::{Options, Scale, Stopwatch, resident_bytes};
 use crate::model::Internet;
 use crate::oracle;
 use crate::population::{Plan as Settlement, Population, Workload};
@@ -226,11 +226,7 @@ fn measure(population: &mut Population, lookups: u32, (weather, size): (Weather,
 /// Plays and shows.
 #[must_use]
 pub fn run(options: &Options) -> Report {
-    #[expect(
-        clippy::disallowed_methods,
-        reason = "how long a run takes here is a result"
-    )]
-    let start = Instant::now();
+    let start = Stopwatch::start();
     let plan = Plan::of(options);
     let outcome = play(&plan);
     Report {

@@ -6,9 +6,9 @@
 //!
 //! Full: 1,000 to 10,000 nodes, or up to `--nodes`. Small: 300 nodes for ten minutes.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use super::{Options, Scale, resident_bytes};
+use super::{Options, Scale, Stopwatch, resident_bytes};
 use crate::population::{Plan as Settlement, Population, Workload};
 use crate::report::{Axis, Cell, Chart, Report, Run, Series, Style, Table};
 
@@ -94,7 +94,7 @@ pub fn play(plan: &Plan) -> Outcome {
     };
     for nodes in &plan.sizes {
         let before = resident_bytes();
-        let begun = wall();
+        let begun = Stopwatch::start();
         let mut population = Population::new(Settlement {
             arrival: plan.arrival,
             workload: Workload { lookups: 1.0 },
@@ -103,7 +103,7 @@ pub fn play(plan: &Plan) -> Outcome {
         population.run(plan.arrival);
         let (joining, joined) = (begun.elapsed(), population.world.events());
         let sent = population.world.traffic().sent;
-        let begun = wall();
+        let begun = Stopwatch::start();
         population.run(plan.life);
         let node_seconds = f64::from(*nodes) * plan.life.as_secs_f64();
         let used = resident_bytes()
@@ -124,18 +124,10 @@ pub fn play(plan: &Plan) -> Outcome {
     outcome
 }
 
-#[expect(
-    clippy::disallowed_methods,
-    reason = "how long a run takes here is the result"
-)]
-fn wall() -> Instant {
-    Instant::now()
-}
-
 /// Plays and shows.
 #[must_use]
 pub fn run(options: &Options) -> Report {
-    let start = wall();
+    let start = Stopwatch::start();
     let plan = Plan::of(options);
     let outcome = play(&plan);
     Report {
