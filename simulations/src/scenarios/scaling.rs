@@ -150,9 +150,7 @@ impl Row {
 }
 
 impl Outcome {
-    /// Table and charts, without the run.
-    #[must_use]
-    pub fn report(&self, plan: &Plan) -> Report {
+    fn table(&self, plan: &Plan) -> Table {
         let mut table = Table::new(
             "what a virtual node costs",
             &[
@@ -179,6 +177,12 @@ impl Outcome {
                 Cell::Number(row.sent, 3),
             ]);
         }
+        table
+    }
+
+    /// Table and charts, without the run.
+    #[must_use]
+    pub fn report(&self, plan: &Plan) -> Report {
         let series = |name: &str, value: &dyn Fn(&Row) -> f64| {
             let points = self
                 .rows
@@ -214,7 +218,7 @@ impl Outcome {
                 .map(|nodes| ("nodes".to_owned(), nodes.to_string()))
                 .into_iter()
                 .collect(),
-            tables: vec![table],
+            tables: vec![self.table(plan)],
             charts: vec![speed, memory],
             findings: self
                 .rows
