@@ -3,8 +3,11 @@
 //! One file an experiment, all of the same shape: a `Plan` from the [`Options`], `play` which makes
 //! an `Outcome` of typed rows, and `run`, which shows them as a `Report`.
 
+pub mod bootstrap;
 pub mod join;
 pub mod lookup;
+pub mod newcomer;
+pub mod saved;
 pub mod scaling;
 
 use crate::report::Report;
@@ -22,6 +25,11 @@ pub struct Scenario {
 
 /// All of them.
 pub const ALL: &[Scenario] = &[
+    Scenario {
+        name: "bootstrap",
+        about: "How soon does a newcomer find peers, by the doors that are left?",
+        run: bootstrap::run,
+    },
     Scenario {
         name: "join",
         about: "Does a network that grows from three nodes know itself, and how soon?",
