@@ -12,6 +12,8 @@ use super::{AMBER, BLUE, BRIGHT, GREEN, GRID, MUTED, RED, Svg};
 const SEATS: usize = 8;
 /// Seats of a row that are drawn at most.
 pub const MAX_SEATS: usize = 32;
+/// Wide enough for the words beside the seats, whatever the estimate.
+const WIDTH: u32 = 700;
 /// Rows that are drawn at most.
 const MAX_ROWS: usize = 160;
 
@@ -84,7 +86,7 @@ impl Seats {
         let width = 352.0 / seats as f64;
         let height = 60 + 15 * rows.len().max(12) as u32;
         let mut svg = Svg::new(
-            620,
+            WIDTH,
             height,
             "Routing table: seats by distance, coloured by age",
         );
@@ -117,9 +119,19 @@ impl Seats {
         let id = format!("rows: bits shared with {id}…");
         svg.text((434.0, 164.0), "start", MUTED, &id);
         if let Some(nodes) = self.nodes {
-            let nodes = format!("estimated network: {nodes} nodes");
+            let nodes = format!("estimated network: {} nodes", round(nodes));
             svg.text((434.0, 184.0), "start", BRIGHT, &nodes);
         }
+    }
+}
+
+/// One digit after the point and the letter of a thousand's power: an estimate is no closer.
+fn round(nodes: u64) -> String {
+    match nodes {
+        0..10_000 => nodes.to_string(),
+        10_000..1_000_000 => format!("{:.1} k", nodes as f64 / 1e3),
+        1_000_000..1_000_000_000 => format!("{:.1} M", nodes as f64 / 1e6),
+        _ => format!("{:.1} G", nodes as f64 / 1e9),
     }
 }
 
@@ -138,7 +150,7 @@ mod tests {
         // The ground, five keys, three rows of eight.
         assert_eq!(svg.matches("<rect").count(), 1 + 5 + 24);
         assert_eq!(svg.matches(RED).count(), 2);
-        assert!(svg.contains("&lt;00&gt;") && svg.contains("9400000 nodes"));
+        assert!(svg.contains("&lt;00&gt;") && svg.contains("9.4 M nodes"));
         assert_eq!(svg.matches("<text").count(), svg.matches("</text>").count());
     }
 
