@@ -363,6 +363,9 @@ pub enum DhtCommand {
         /// One line for each node asked
         #[arg(long)]
         trace: bool,
+        /// Draw the answers as they came
+        #[arg(long, value_name = "FILE")]
+        svg: Option<PathBuf>,
         /// The network.
         #[command(flatten)]
         network: NetworkArgs,
@@ -378,6 +381,9 @@ pub enum DhtCommand {
     },
     /// Join, then show the routing table
     Table {
+        /// Draw the seats by distance and age
+        #[arg(long, value_name = "FILE")]
+        svg: Option<PathBuf>,
         /// The network.
         #[command(flatten)]
         network: NetworkArgs,

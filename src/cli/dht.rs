@@ -1,6 +1,7 @@
 //! `trackless dht …`: looking into the DHT, and taking part in it.
 
 use std::fmt::Write;
+use std::path::Path;
 use std::time::{Duration, Instant};
 
 use bencode::Endpoint;
@@ -8,6 +9,7 @@ use dht::{Entry, Health, LookupReport};
 use serde::Serialize;
 use tokio::time::{interval, timeout};
 
+use super::drawing;
 use super::exit::{ExitCode, Failure};
 use super::format::{bytes, duration};
 use super::network;
@@ -15,7 +17,7 @@ use super::plan::{DhtPlan, NetworkPlan, Trace};
 use super::report::{Reporter, Style};
 use super::signals::Signals;
 use super::update::Update;
-use crate::io::{self, Answer, Client, DhtHandle, Search, SearchEvent, resolve};
+use crate::io::{self, Answer, Client, DhtHandle, Search, SearchEvent, View, resolve};
 use crate::metainfo::InfoHash;
 
 /// How long `lookup`, `ping` and `table` wait for a first node.
@@ -35,13 +37,14 @@ pub(super) fn run(plan: DhtPlan, reporter: &mut Reporter) -> Result<ExitCode, Fa
             DhtPlan::Lookup {
                 info_hash,
                 trace,
+                svg,
                 network,
-            } => lookup(info_hash, trace, &network, reporter).await,
+            } => lookup(info_hash, trace, svg.as_deref(), &network, reporter).await,
             DhtPlan::Ping { nodes, network } => {
                 let nodes = nodes.iter().map(ToString::to_string).collect();
                 ping(nodes, &network, reporter).await
             }
-            DhtPlan::Table(network) => table(&network, reporter).await,
+            DhtPlan::Table { svg, network } => table(svg.as_deref(), &network, reporter).await,
         }
     })
 }
@@ -129,6 +132,7 @@ struct Answered {
 async fn lookup(
     info_hash: InfoHash,
     trace: Trace,
+    svg: Option<&Path>,
     plan: &NetworkPlan,
     reporter: &mut Reporter,
 ) -> Result<ExitCode, Failure> {
@@ -137,10 +141,12 @@ async fn lookup(
     reporter.about(info_hash);
     join(&dht, plan, reporter).await?;
     let started = Instant::now();
-    let tracing = match trace {
-        Trace::On => io::Trace::On,
-        Trace::Off => io::Trace::Off,
+    // A picture needs every answer, told or not.
+    let tracing = match (trace, svg) {
+        (Trace::Off, None) => io::Trace::Off,
+        (Trace::On, _) | (_, Some(_)) => io::Trace::On,
     };
+    let mut picture = drawing::blank(info_hash);
     let mut events = dht.search(Search::Peers(info_hash), tracing).await;
     let (mut found, mut last) = (Vec::new(), None);
     if trace == Trace::On && reporter.style() != Style::Json {
@@ -149,7 +155,13 @@ async fn lookup(
     while let Some(event) = events.recv().await {
         match event {
             SearchEvent::Peers(peers) => found.extend(peers),
-            SearchEvent::Answered(answer) => tell_answer(started.elapsed(), &answer, reporter),
+            SearchEvent::Answered(answer) => {
+                let elapsed = started.elapsed();
+                picture.dots.push(drawing::dot(elapsed, &answer));
+                if trace == Trace::On {
+                    tell_answer(elapsed, &answer, reporter);
+                }
+            }
             SearchEvent::Progress(report) => {
                 reporter.state(Instant::now(), &looking_up(&report));
             }
@@ -162,6 +174,9 @@ async fn lookup(
     let report = last.ok_or_else(|| Failure::new(ExitCode::Failure, "the lookup broke off"))?;
     tell_peers(&mut found, &report, reporter);
     client.shutdown().await;
+    if let Some(path) = svg {
+        drawing::write(path, &[picture.to_svg()])?;
+    }
     if found.is_empty() {
         return Err(Failure::new(
             ExitCode::NoPeers,
@@ -303,7 +318,11 @@ fn tell_pong(name: &str, endpoint: Endpoint, pong: Option<io::Pong>, reporter: &
 }
 
 /// Joins, then shows who is in the routing table.
-async fn table(plan: &NetworkPlan, reporter: &mut Reporter) -> Result<ExitCode, Failure> {
+async fn table(
+    svg: Option<&Path>,
+    plan: &NetworkPlan,
+    reporter: &mut Reporter,
+) -> Result<ExitCode, Failure> {
     let client = network::start(plan).await?;
     let dht = handle(&client)?;
     join(&dht, plan, reporter).await?;
@@ -314,7 +333,15 @@ async fn table(plan: &NetworkPlan, reporter: &mut Reporter) -> Result<ExitCode, 
         .view()
         .await
         .ok_or_else(|| Failure::new(ExitCode::Failure, "the DHT ended"))?;
-    let now = Instant::now();
+    tell_table(&view, Instant::now(), reporter);
+    client.shutdown().await;
+    if let Some(path) = svg {
+        drawing::write(path, &drawing::tables(&view, Instant::now()))?;
+    }
+    Ok(ExitCode::Ok)
+}
+
+fn tell_table(view: &View, now: Instant, reporter: &mut Reporter) {
     let mut text = format!("id {}\n", view.id);
     for (family, table) in &view.tables {
         for (bits, bucket) in table
@@ -352,8 +379,6 @@ async fn table(plan: &NetworkPlan, reporter: &mut Reporter) -> Result<ExitCode, 
     } else {
         reporter.print(&text);
     }
-    client.shutdown().await;
-    Ok(ExitCode::Ok)
 }
 
 fn row(entry: &Entry, now: Instant) -> String {

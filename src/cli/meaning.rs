@@ -208,7 +208,10 @@ impl Background<'_> {
     pub fn dht(&self, command: DhtCommand) -> Result<DhtPlan, Failure> {
         Ok(match command {
             DhtCommand::Node { network } => DhtPlan::Node(self.network(network)?),
-            DhtCommand::Table { network } => DhtPlan::Table(self.network(network)?),
+            DhtCommand::Table { svg, network } => DhtPlan::Table {
+                svg,
+                network: self.network(network)?,
+            },
             DhtCommand::Ping { node, network } => {
                 let network = self.network(network)?;
                 let nodes = non_empty(node).unwrap_or_else(|| network.bootstrap.clone());
@@ -217,6 +220,7 @@ impl Background<'_> {
             DhtCommand::Lookup {
                 input,
                 trace,
+                svg,
                 network,
             } => DhtPlan::Lookup {
                 info_hash: Input::parse(&input)?.info_hash().ok_or_else(|| {
@@ -224,6 +228,7 @@ impl Background<'_> {
                     Failure::new(ExitCode::BadInput, message)
                 })?,
                 trace: if trace { Trace::On } else { Trace::Off },
+                svg,
                 network: self.network(network)?,
             },
         })

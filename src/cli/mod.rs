@@ -19,6 +19,7 @@ pub mod args;
 pub mod config;
 mod demo;
 mod dht;
+mod drawing;
 mod events;
 pub mod exit;
 mod fetch;

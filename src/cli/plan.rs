@@ -273,6 +273,8 @@ pub enum DhtPlan {
         info_hash: InfoHash,
         /// Whether every node asked is shown.
         trace: Trace,
+        /// The picture's file.
+        svg: Option<PathBuf>,
         /// The network.
         network: NetworkPlan,
     },
@@ -284,7 +286,12 @@ pub enum DhtPlan {
         network: NetworkPlan,
     },
     /// Join, then show the routing table.
-    Table(NetworkPlan),
+    Table {
+        /// The picture's file; a second one for the other family.
+        svg: Option<PathBuf>,
+        /// The network.
+        network: NetworkPlan,
+    },
 }
 
 /// `--trace`
