@@ -192,13 +192,12 @@ impl Population {
             cue::RETURN => self.come_back(host),
             cue::ASK => self.ask(host),
             cue::ARRIVE => {
-                let host = self.arrive();
-                let internet = self.world.internet().sessions.clone();
-                if let Some(resident) = &mut self.residents[host as usize] {
-                    // Alive at a random moment: the long-lived are more likely.
-                    let left = internet.residual(&mut resident.habit, self.world.rng());
-                    self.leave_after(host, left);
-                }
+                // Met at a random moment of a life that began long ago: the long-lived are more likely.
+                let sessions = self.world.internet().sessions.clone();
+                let mut habit = sessions.habit_met(self.world.rng());
+                let left = sessions.residual(&mut habit, self.world.rng());
+                let host = self.settle(habit);
+                self.leave_after(host, left);
             }
             cue::TOP_UP => self.top_up(),
             _ => {}
@@ -213,6 +212,12 @@ impl Population {
 
     /// Somebody new settles and starts a client; returns its host. How long it stays is not decided.
     pub fn arrive(&mut self) -> HostId {
+        let sessions = self.world.internet().sessions.clone();
+        let habit = sessions.habit(self.world.rng());
+        self.settle(habit)
+    }
+
+    fn settle(&mut self, habit: Habit) -> HostId {
         let ours = self.plan.ours;
         let client = if random::happens(ours, self.world.rng()) {
             Client::Ours
@@ -220,8 +225,6 @@ impl Population {
             Client::Theirs(self.plan.mix.draw(self.world.rng()))
         };
         let host = self.world.settle();
-        let sessions = self.world.internet().sessions.clone();
-        let habit = sessions.habit(self.world.rng());
         self.move_in(host, client, habit);
         self.open(host);
         host

@@ -4,6 +4,7 @@
 //! an `Outcome` of typed rows, and `run`, which shows them as a `Report`.
 
 pub mod bootstrap;
+pub mod gates;
 pub mod join;
 pub mod lookup;
 pub mod newcomer;
@@ -29,6 +30,11 @@ pub const ALL: &[Scenario] = &[
         name: "bootstrap",
         about: "How soon does a newcomer find peers, by the doors that are left?",
         run: bootstrap::run,
+    },
+    Scenario {
+        name: "gates",
+        about: "Is the simulated network like the real one where that was measured?",
+        run: gates::run,
     },
     Scenario {
         name: "join",

@@ -40,7 +40,7 @@ impl Weibull {
 
     /// What is left of the life of someone met at a random moment: among those met, long lives are
     /// as much more frequent as they are longer, and the moment is any moment of that life.
-    fn residual(&self, rng: &mut impl Rng) -> Duration {
+    pub fn residual(&self, rng: &mut impl Rng) -> Duration {
         // With t = scale * g^(1/shape), length bias turns the exponential g into a gamma of shape
         // 1 + 1/shape.
         let biased = random::gamma(1.0 + 1.0 / self.shape, rng);
