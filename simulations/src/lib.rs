@@ -9,12 +9,13 @@
 //! - [`neighbours`] are other people's clients, by their policies;
 //! - [`machine`], [`host`], [`world`] run DHT nodes on hosts and carry their datagrams;
 //! - [`population`] lets people arrive, leave, return and ask; [`watch`] measures their lookups;
-//! - [`swarm`] joins torrents by streams of bytes; [`oracle`] knows the truth;
+//! - [`swarm`] joins torrents by streams of bytes, [`coupled`] gives them a DHT; [`oracle`] knows the truth;
 //! - [`scenarios`] play and measure, one file an experiment; [`report`] shows what came out.
 //!
 //! Nothing here touches `trackless::io`.
 
 pub mod agenda;
+pub mod coupled;
 mod dwellings;
 pub mod flood;
 pub mod host;

@@ -186,7 +186,8 @@ impl Population {
         while self.run_until(until).is_some() {}
     }
 
-    fn follow(&mut self, host: HostId, what: u32) {
+    /// Does what a cue of the population asks for; for those who step the world themselves.
+    pub(crate) fn follow(&mut self, host: HostId, what: u32) {
         match what {
             cue::LEAVE => self.leave(host),
             cue::RETURN => self.come_back(host),

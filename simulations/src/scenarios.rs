@@ -10,6 +10,7 @@ pub mod lookup;
 pub mod newcomer;
 pub mod saved;
 pub mod scaling;
+pub mod trackers_down;
 
 use crate::report::Report;
 
@@ -45,6 +46,11 @@ pub const ALL: &[Scenario] = &[
         name: "lookup",
         about: "How long does it take until the first peer, and against what floor?",
         run: lookup::run,
+    },
+    Scenario {
+        name: "trackers-down",
+        about: "Does a swarm survive its trackers, and at what cost?",
+        run: trackers_down::run,
     },
     Scenario {
         name: "scaling",

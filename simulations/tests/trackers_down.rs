@@ -1,0 +1,54 @@
+//! The swarm without trackers, small: who needs which source of peers, and determinism.
+
+use trackless_simulations::scenarios::trackers_down::{Plan, Sources, play};
+use trackless_simulations::scenarios::{Options, Scale};
+
+fn plan(seed: u64) -> Plan {
+    Plan::of(&Options {
+        seed,
+        nodes: None,
+        scale: Scale::Small,
+    })
+}
+
+#[test]
+fn only_the_dht_lets_latecomers_in() {
+    let plan = plan(1);
+    let outcome = play(&plan);
+    let row = |sources| outcome.row(sources).expect("every variant is played");
+    for sources in Sources::ALL {
+        let row = row(sources);
+        assert_eq!(row.before.peers + row.after.peers, 14);
+        assert!(row.before.peers >= 3);
+        assert_eq!(row.before.done(), 1.0, "{sources:?}: {row:?}");
+    }
+    // Whoever knows nobody cannot be told of anybody.
+    for sources in [Sources::Tracker, Sources::Pex] {
+        let row = row(sources);
+        assert!(row.after.took.is_empty(), "{sources:?}: {row:?}");
+        let last = row.splits.last().expect("parts are counted");
+        assert!(last.parts >= 4 && last.able == 0, "{last:?}");
+        assert_eq!(row.spent.datagrams, 0);
+    }
+    for sources in [Sources::Dht, Sources::Both, Sources::Alive] {
+        let row = row(sources);
+        assert_eq!(row.after.done(), 1.0, "{sources:?}: {row:?}");
+        assert!(row.splits.iter().all(|split| split.cut_off == 0), "{row:?}");
+    }
+    assert!(row(Sources::Both).spent.searches >= 15);
+    let report = outcome.report(&plan);
+    assert_eq!(report.tables[0].rows.len(), 10);
+    assert_eq!((report.charts.len(), report.findings.len()), (2, 7));
+}
+
+#[test]
+fn a_run_is_determined_by_its_seed() {
+    let tiny = |seed| Plan {
+        peers: 5,
+        length: 1 << 20,
+        ..plan(seed)
+    };
+    let [first, again, other] = [1, 1, 2].map(|seed| play(&tiny(seed)));
+    assert_eq!(first, again);
+    assert_ne!(first.digest, other.digest);
+}
