@@ -3,7 +3,8 @@
 //! Each address has a number, and a list of the hosts behind it: one, or several behind one NAT, told
 //! apart by port. Invariant: a host lives at one address at most. Knows no datagrams.
 
-use std::net::SocketAddrV4;
+use std::collections::BTreeMap;
+use std::net::{Ipv4Addr, SocketAddrV4};
 
 use crate::host::Host;
 use crate::model::addresses;
@@ -14,6 +15,8 @@ use crate::world::HostId;
 pub(crate) struct Dwellings {
     /// The host that moved in last: the head of a list by `Host::neighbour`.
     heads: Vec<Option<HostId>>,
+    /// Hosts at an address that somebody chose, alone there, by its number.
+    chosen: BTreeMap<u32, HostId>,
 }
 
 impl Dwellings {
@@ -23,6 +26,18 @@ impl Dwellings {
         let serial = u32::try_from(self.heads.len()).expect("fewer than 2^32 addresses");
         self.heads.push(Some(host));
         hosts[host as usize].move_in(serial, 0, None);
+    }
+
+    /// Gives `host` this address for good. `None`: it is taken, or no host may have it.
+    pub(crate) fn move_to(&mut self, hosts: &mut [Host], host: HostId, ip: Ipv4Addr) -> Option<()> {
+        let serial = addresses::serial(ip)?;
+        if (serial as usize) < self.heads.len() || self.chosen.contains_key(&serial) {
+            return None;
+        }
+        self.move_out(hosts, host);
+        self.chosen.insert(serial, host);
+        hosts[host as usize].move_in(serial, 0, None);
+        Some(())
     }
 
     /// Lets `host` share the public address of `other`, behind one NAT with it.
@@ -61,7 +76,9 @@ impl Dwellings {
     /// Whose address and port that is.
     pub(crate) fn host_at(&self, hosts: &[Host], address: SocketAddrV4) -> Option<HostId> {
         let serial = addresses::serial(*address.ip())?;
-        let mut at = self.heads.get(serial as usize).copied().flatten();
+        let chosen = || self.chosen.get(&serial).copied();
+        let head = self.heads.get(serial as usize).copied();
+        let mut at = head.unwrap_or_else(chosen);
         while let Some(id) = at {
             let host = &hosts[id as usize];
             if host.owns(address.port()) {

@@ -433,6 +433,11 @@ impl Population {
         &self.plan
     }
 
+    /// Newcomers fill up to this number from now on.
+    pub fn expect(&mut self, nodes: u32) {
+        self.plan.nodes = nodes;
+    }
+
     /// The hosts of the bootstrap nodes.
     pub fn bootstrap(&self) -> impl Iterator<Item = HostId> + use<> {
         0..BOOTSTRAP.min(self.plan.nodes)

@@ -8,6 +8,8 @@ pub mod gates;
 pub mod join;
 pub mod lookup;
 pub mod newcomer;
+pub mod outage;
+pub mod phases;
 pub mod saved;
 pub mod scaling;
 pub mod trackers_down;
@@ -48,14 +50,19 @@ pub const ALL: &[Scenario] = &[
         run: lookup::run,
     },
     Scenario {
-        name: "trackers-down",
-        about: "Does a swarm survive its trackers, and at what cost?",
-        run: trackers_down::run,
+        name: "outage",
+        about: "What do lookups find while a network is hurt, and how soon is it healed?",
+        run: outage::run,
     },
     Scenario {
         name: "scaling",
         about: "What does a virtual node cost, against the size of the network?",
         run: scaling::run,
+    },
+    Scenario {
+        name: "trackers-down",
+        about: "Does a swarm survive its trackers, and at what cost?",
+        run: trackers_down::run,
     },
 ];
 

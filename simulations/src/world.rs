@@ -129,6 +129,11 @@ impl World {
         self.dwellings.move_house(&mut self.hosts, host);
     }
 
+    /// Gives `host` this address for good; `None`: it is taken, or of a kind that no host has.
+    pub fn move_to(&mut self, host: HostId, ip: std::net::Ipv4Addr) -> Option<()> {
+        self.dwellings.move_to(&mut self.hosts, host, ip)
+    }
+
     /// A seed for a machine.
     pub fn seed(&mut self) -> [u8; 32] {
         let mut seed = [0; 32];
