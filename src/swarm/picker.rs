@@ -22,7 +22,7 @@ use super::geometry::Geometry;
 use super::rarity::Rarity;
 use crate::wire::Block;
 pub use active::Askers;
-use active::{Active, Slot};
+use active::{ASKERS, Active, Slot};
 
 /// Bytes of pieces begun or being stored above which no further piece is begun (the client promises
 /// 48 MiB resident). One piece always may be.
@@ -252,18 +252,14 @@ impl Picker {
             return;
         }
         let goal = out.len() + asker.count;
-        for (piece, active) in &mut self.active {
-            let theirs = asker.theirs.has(*piece) && active.only.is_none_or(|p| p == asker.peer);
-            for (n, slot) in (0..).zip(&mut active.slots) {
-                if out.len() >= goal {
-                    return;
-                }
-                if let Slot::Asked(askers) = slot
-                    && theirs
-                    && !askers.contains(asker.peer)
-                    && askers.add(asker.peer)
-                {
-                    out.push(self.geometry.block(*piece, n));
+        // Blocks asked of one peer before those asked of two: whoever is free helps somebody else,
+        // and few blocks come twice.
+        for crowd in 1..ASKERS {
+            for (piece, active) in &mut self.active {
+                if asker.theirs.has(*piece) {
+                    let room = goal - out.len();
+                    let again = active.ask_again(asker.peer, crowd, room);
+                    out.extend(again.map(|n| self.geometry.block(*piece, n)));
                 }
             }
         }

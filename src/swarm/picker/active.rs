@@ -8,7 +8,7 @@ use bytes::Bytes;
 use crate::swarm::PeerKey;
 
 /// Peers that may be asked for one block in the endgame.
-const ASKERS: usize = 3;
+pub(super) const ASKERS: usize = 3;
 
 /// Peers asked for one block, at most three.
 #[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
@@ -60,4 +60,25 @@ pub(super) struct Active {
     /// Only this peer may be asked (the piece was wrong before).
     pub(super) only: Option<PeerKey>,
     pub(super) touched: Instant,
+}
+
+impl Active {
+    /// Books this peer too for blocks that so many others were asked for: at most `most`, as far as
+    /// the caller takes them.
+    pub(super) fn ask_again(
+        &mut self,
+        peer: PeerKey,
+        crowd: usize,
+        most: usize,
+    ) -> impl Iterator<Item = u32> {
+        let may = self.only.is_none_or(|only| only == peer);
+        let slots = (0..).zip(&mut self.slots).filter(move |_| may);
+        let again = slots.filter_map(move |(n, slot)| match slot {
+            Slot::Asked(askers) if askers.iter().count() == crowd && !askers.contains(peer) => {
+                askers.add(peer).then_some(n)
+            }
+            Slot::Free | Slot::Asked(_) | Slot::Here(..) => None,
+        });
+        again.take(most)
+    }
 }

@@ -137,6 +137,29 @@ fn the_endgame_asks_others_and_names_them() {
 }
 
 #[test]
+fn the_endgame_goes_round_before_a_block_is_asked_of_a_third() {
+    let mut picker = Picker::new(Geometry::new(4 * 16_384, 65_536), Order::Rarest);
+    let all = Bitfield::full(1);
+    let blocks = picked(&mut picker, 1, &all, 9);
+    let mut again = Vec::new();
+    for peer in [2, 3, 4] {
+        let asker = Asker {
+            peer: PeerKey(peer),
+            theirs: &all,
+            count: 2,
+        };
+        picker.pick_again(asker, &mut again);
+    }
+    // The fourth finds every block asked of two, and begins anew.
+    let round = [blocks.clone(), blocks[..2].to_vec()].concat();
+    assert_eq!(again, round);
+    let Received::Wanted(others) = deliver(&mut picker, 1, blocks[0]) else {
+        panic!()
+    };
+    assert_eq!(others.iter().collect::<Vec<_>>(), [PeerKey(2), PeerKey(4)]);
+}
+
+#[test]
 fn a_wrong_piece_is_asked_of_one_peer() {
     let mut picker = Picker::new(Geometry::new(32_768, 32_768), Order::Rarest);
     let all = Bitfield::full(1);
