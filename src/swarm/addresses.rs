@@ -314,7 +314,7 @@ impl AddressBook {
 
     /// Whether many peers may live at this IP: it lies in a range that only the user opened
     /// (loopback, a lab, a private network), where a demo or a test puts a whole swarm.
-    fn shares_ip(&self, ip: IpAddr) -> bool {
+    pub fn shares_ip(&self, ip: IpAddr) -> bool {
         !AddressPolicy::default().admits_ip(ip)
     }
 

@@ -280,6 +280,9 @@ impl Torrent {
 
     /// All messages of one read, in order.
     pub fn handle_messages(&mut self, now: Instant, key: PeerKey, batch: Vec<Message>) {
+        if let Some(peer) = self.peers.get_mut(&key) {
+            peer.gossip.record.heard = now;
+        }
         for message in batch {
             if !self.peers.contains_key(&key) {
                 return;

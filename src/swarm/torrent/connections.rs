@@ -22,6 +22,10 @@ const WANTED_PAUSE: Duration = Duration::from_secs(15);
 /// Two connections with one peer id that are younger than this crossed each other.
 const CROSSING: Duration = Duration::from_secs(20);
 
+/// A connection on which nothing was said for this long gives way to a new one from the same host: a
+/// computer that lost its power or its network calls again long before the old connection times out.
+const SILENCE: Duration = Duration::from_secs(30);
+
 /// A peer of no use to either side gives its place up after this (reliability.md P2).
 const IDLE: Duration = Duration::from_secs(15);
 
@@ -92,6 +96,12 @@ impl Torrent {
         }
         if theirs.peer_id == self.settings.our_id {
             return Err(Refusal::Ourself);
+        }
+        if !matches!(
+            self.book.welcomes(from),
+            Welcome::Banned | Welcome::OutOfRange
+        ) {
+            self.make_way(now, from, theirs.peer_id);
         }
         match self.book.welcomes(from) {
             Welcome::Yes => {}
@@ -270,6 +280,21 @@ impl Torrent {
             self.close(now, key, CloseReason::SamePeer);
         }
         stays
+    }
+
+    /// Closes silent connections to the host that calls. Where many peers share an address it has to be
+    /// the same peer. Threat: whoever shares an address with a peer can end its connection, but not
+    /// while anything is said on it.
+    fn make_way(&mut self, now: Instant, from: Endpoint, id: PeerId) {
+        let shared = self.book.shares_ip(from.ip);
+        let silent = self.peers.iter().filter(|(_, peer)| {
+            let old = now.saturating_duration_since(peer.gossip.record.heard) >= SILENCE;
+            old && peer.endpoint.ip == from.ip && (!shared || peer.id == id)
+        });
+        let silent: Vec<PeerKey> = silent.map(|(key, _)| *key).collect();
+        for key in silent {
+            self.close(now, key, CloseReason::Idle);
+        }
     }
 
     /// Closes one peer that neither side has use for. `false` if there is none.

@@ -95,6 +95,8 @@ pub(super) enum Metadata {
 #[derive(Debug)]
 pub(super) struct Record {
     pub(super) since: Instant,
+    /// When it last said anything but that it is alive.
+    pub(super) heard: Instant,
     /// Blocks sent that nobody asked for.
     pub(super) unrequested: u32,
     /// When we last changed our choking.
@@ -142,6 +144,7 @@ impl Peer {
         let listens = (opener == Opener::We).then_some(endpoint);
         let record = Record {
             since: now,
+            heard: now,
             unrequested: 0,
             choke_changed: None,
             metadata_given: (now, 0),

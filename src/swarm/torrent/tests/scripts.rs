@@ -311,6 +311,29 @@ fn unwelcome_callers() {
 }
 
 #[test]
+fn a_silent_connection_gives_way_to_a_new_one_of_its_host() {
+    let mut script = Script::leecher();
+    let old = script.accept(1);
+    let again = Endpoint {
+        port: 50_001,
+        ..address(1)
+    };
+    script.now += Duration::from_secs(20);
+    script.say(old, vec![Message::HaveAll]);
+    let hello = script.hello(1);
+    script.now += Duration::from_secs(29);
+    let refused = script.torrent.accept(script.now, again, &hello);
+    assert_eq!(refused, Err(Refusal::Duplicate));
+    script.now += Duration::from_secs(1);
+    assert!(script.torrent.accept(script.now, again, &hello).is_ok());
+    let closed = std::iter::from_fn(|| script.torrent.poll_action()).find_map(|a| match a {
+        Action::Close { peer, reason } => Some((peer, reason)),
+        _ => None,
+    });
+    assert_eq!(closed, Some((old, CloseReason::Idle)));
+}
+
+#[test]
 fn idle_peers_make_room() {
     let few = Settings {
         max_peers: 3,
