@@ -4,12 +4,15 @@
 //! an `Outcome` of typed rows, and `run`, which shows them as a `Report`.
 
 pub mod bootstrap;
+pub mod free_riders;
 pub mod gates;
 pub mod join;
 pub mod lookup;
 pub mod newcomer;
 pub mod outage;
 pub mod phases;
+pub mod rarest;
+pub mod resume;
 pub mod saved;
 pub mod scaling;
 pub mod trackers_down;
@@ -40,6 +43,11 @@ pub const ALL: &[Scenario] = &[
         run: gates::run,
     },
     Scenario {
+        name: "free-riders",
+        about: "What do those pay who give nothing, and what do they cost the others?",
+        run: free_riders::run,
+    },
+    Scenario {
         name: "join",
         about: "Does a network that grows from three nodes know itself, and how soon?",
         run: join::run,
@@ -53,6 +61,16 @@ pub const ALL: &[Scenario] = &[
         name: "outage",
         about: "What do lookups find while a network is hurt, and how soon is it healed?",
         run: outage::run,
+    },
+    Scenario {
+        name: "rarest",
+        about: "What does picking the rarest piece first give, against picking in order?",
+        run: rarest::run,
+    },
+    Scenario {
+        name: "resume",
+        about: "What does it cost when seeders or leechers go in the middle?",
+        run: resume::run,
     },
     Scenario {
         name: "scaling",

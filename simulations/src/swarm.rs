@@ -16,13 +16,17 @@ pub mod graph;
 pub mod link;
 pub mod peer;
 mod stream;
+pub mod times;
 pub mod tracker;
+pub mod trail;
 pub mod world;
 
 pub use graph::Component;
 pub use link::{HOME_LINES, Line, Path};
 pub use peer::{Behaviour, Departure, Knows, Linger, Memory, PeerIndex, PeerPlan, Start, Totals};
+pub use times::Times;
 pub use tracker::TrackerPlan;
+pub use trail::Trail;
 pub use world::{Plan, SwarmWorld};
 
 #[cfg(test)]

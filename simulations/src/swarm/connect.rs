@@ -15,6 +15,12 @@ use super::peer::{PeerIndex, Presence, address, index_of};
 use super::stream::{End, EndRef, Packet, Stage, Stream, Turn};
 use super::world::{Happening, SwarmWorld};
 
+/// A sender whose data is not acknowledged sends again after this, then after twice as long…
+const RETRANSMIT: Duration = Duration::from_secs(1);
+/// … but at least every two minutes, and gives up after so many attempts (Linux, 15 minutes).
+const LONGEST_RETRANSMIT: Duration = Duration::from_secs(120);
+const RETRANSMISSIONS: u32 = 14;
+
 /// How long a call may take: as in `io`.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(8);
 
@@ -288,14 +294,50 @@ impl SwarmWorld {
     fn refuse(&mut self, at: EndRef, packet: &Packet) {
         let there = self.end_mut(at).map(|end| (end.host, end.stage));
         if let Some((host, stage)) = there {
+            let data = matches!(packet, Packet::Data(_));
             let answers = self.peers[host as usize].presence != Presence::Vanished;
-            if stage != Stage::Closed && answers && matches!(packet, Packet::Data(_)) {
+            if stage != Stage::Closed && answers && data {
                 self.end(at, Stage::Closed);
             } else if stage == Stage::Alive {
                 self.end(at, Stage::Lost);
             }
+            if !answers && data {
+                self.send_again(at.other());
+            }
         }
         self.tidy(at.link);
+    }
+
+    /// What an end sent was not acknowledged: from now on it is sent again and again.
+    fn send_again(&mut self, at: EndRef) {
+        let next = self.now + RETRANSMIT;
+        if let Some(end) = self.alive(at)
+            && !std::mem::replace(&mut end.unanswered, true)
+        {
+            self.schedule(next, Happening::Retransmit(at, 0));
+        }
+    }
+
+    /// It is sent again: a host that is back says that there is no such connection.
+    pub(super) fn retransmit(&mut self, at: EndRef, attempt: u32) {
+        let Some(end) = self.alive(at) else {
+            return;
+        };
+        let (host, key) = (end.host, end.key);
+        let there = self.end_mut(at.other()).map(|end| end.host);
+        let vanished =
+            there.is_some_and(|it| self.peers[it as usize].presence == Presence::Vanished);
+        if !vanished {
+            self.end(at.other(), Stage::Closed);
+        } else if attempt < RETRANSMISSIONS {
+            let wait = RETRANSMIT
+                .saturating_mul(2 << attempt)
+                .min(LONGEST_RETRANSMIT);
+            let again = Happening::Retransmit(at, attempt + 1);
+            self.schedule(self.now + wait, again);
+        } else {
+            self.lose(at, host, key, ClosedBy::Io);
+        }
     }
 
     /// Bytes have arrived: the window of their sender moves on.

@@ -38,6 +38,7 @@ impl SwarmWorld {
             Happening::Unanswered(link, error) => self.unanswered(link, error),
             Happening::Reach(end, size) => self.reach(end, size),
             Happening::Deliver(end) => self.deliver(end),
+            Happening::Retransmit(end, attempt) => self.retransmit(end, attempt),
             Happening::Disk(peer, visit) => self.disk_done(peer, visit),
             Happening::Search(peer) => self.search(peer),
             Happening::Told(peer, visit, found) => self.told(peer, visit, &found),
@@ -52,7 +53,7 @@ impl SwarmWorld {
         peer.left_at = None;
         let settings = peer.plan.settings(index, peer.visit);
         let mut seed = [0; 32];
-        let mut word = self.seed ^ mix(u64::from(index) << 32 | u64::from(peer.visit));
+        let mut word = mix(self.seed) ^ mix(u64::from(index) << 32 | u64::from(peer.visit));
         for part in seed.chunks_exact_mut(8) {
             word = mix(word);
             part.copy_from_slice(&word.to_be_bytes());

@@ -17,6 +17,7 @@ use trackless::wire::PeerId;
 use super::disk::MemoryDisk;
 use super::link::{Downlink, Line, Uplink};
 use super::stream::EndRef;
+use crate::model::regions::Site;
 use crate::time::Time;
 
 /// A peer's number in its world, from 0 in the order of adding.
@@ -201,6 +202,7 @@ pub(super) enum Presence {
 #[derive(Debug)]
 pub(super) struct Peer {
     pub(super) plan: PeerPlan,
+    pub(super) site: Site,
     pub(super) machine: Option<Box<Torrent>>,
     pub(super) presence: Presence,
     /// Counts its visits: what was scheduled for an earlier one is void.
@@ -224,11 +226,12 @@ pub(super) struct Peer {
 }
 
 impl Peer {
-    pub(super) fn new(plan: PeerPlan, disk: MemoryDisk) -> Peer {
+    pub(super) fn new(plan: PeerPlan, site: Site, disk: MemoryDisk) -> Peer {
         Peer {
             uplink: Uplink::new(plan.line.up),
             downlink: Downlink::new(plan.line.down),
             plan,
+            site,
             machine: None,
             presence: Presence::Closed,
             visit: 0,

@@ -84,6 +84,8 @@ pub(super) struct End {
     pub(super) input: BytesMut,
     /// Sent by this end and not arrived.
     pub(super) under_way: usize,
+    /// Something of it arrived nowhere.
+    pub(super) unanswered: bool,
     /// Loss allows the next packet then.
     pub(super) next_at: Time,
     /// When the last packet is at the other's line.
@@ -105,6 +107,7 @@ impl End {
             coming: VecDeque::new(),
             input: BytesMut::new(),
             under_way: 0,
+            unanswered: false,
             next_at: Time::ZERO,
             last_at: Time::ZERO,
             accepted: 0,

@@ -12,11 +12,12 @@ use rand_chacha::ChaCha8Rng;
 use trackless::swarm::{Bitfield, DialError, PeerKey, PeerSource, Progress, Snapshot};
 
 use super::disk::{Content, MemoryDisk};
-use super::link::{Path, path};
+use super::link::Path;
 use super::peer::{Departure, Memory, Peer, PeerIndex, PeerPlan, Presence, Start, Totals, address};
 use super::stream::{EndRef, Stream};
 use super::tracker::{Tracker, TrackerPlan};
 use crate::agenda::Agenda;
+use crate::model::regions::Geography;
 use crate::time::{Clock, Time};
 
 /// What a world is made of.
@@ -28,6 +29,8 @@ pub struct Plan {
     pub piece_length: u32,
     /// The tracker, if there is one.
     pub tracker: Option<TrackerPlan>,
+    /// Where peers are and how far that is. Its jitter is left out: streams hide it.
+    pub geography: Geography,
     /// Share of segments lost on every path.
     pub loss: f64,
     /// How long a disk takes for a job.
@@ -35,13 +38,14 @@ pub struct Plan {
 }
 
 impl Default for Plan {
-    /// 32 MiB in pieces of 256 KiB, a tracker, one segment of 5,000 lost, an SSD.
+    /// 32 MiB in pieces of 256 KiB, a tracker, one segment of 20,000 lost, an SSD.
     fn default() -> Plan {
         Plan {
             length: 32 << 20,
             piece_length: 256 << 10,
             tracker: Some(TrackerPlan::default()),
-            loss: 2e-4,
+            geography: Geography::default(),
+            loss: 5e-5,
             disk: Duration::from_millis(1),
         }
     }
@@ -70,6 +74,8 @@ pub(super) enum Happening {
     Reach(EndRef, usize),
     /// … and is through.
     Deliver(EndRef),
+    /// What an end sent is sent again, for this time.
+    Retransmit(EndRef, u32),
     /// The disk did the oldest job.
     Disk(PeerIndex, u32),
     /// It is time to ask the tracker.
@@ -131,9 +137,12 @@ impl SwarmWorld {
             super::Behaviour::Liar(per_cent) => per_cent,
             _ => 0,
         };
+        let mut rng = ChaCha8Rng::seed_from_u64(mix(mix(self.seed) ^ u64::from(index)));
+        let region = self.plan.geography.region(&mut rng);
+        let site = self.plan.geography.site_in(region, &mut rng);
         let disk = MemoryDisk::new(self.content.clone(), have, corrupt);
         self.schedule(self.now.max(plan.arrives), Happening::Arrive(index));
-        self.peers.push(Peer::new(plan, disk));
+        self.peers.push(Peer::new(plan, site, disk));
         index
     }
 
@@ -277,6 +286,13 @@ impl SwarmWorld {
         self.peers[peer as usize].completed_at
     }
 
+    /// How long a peer took, from its first arrival to having everything.
+    #[must_use]
+    pub fn took(&self, peer: PeerIndex) -> Option<Duration> {
+        let peer = &self.peers[peer as usize];
+        Some(peer.completed_at? - peer.plan.arrives)
+    }
+
     /// What a peer has moved so far.
     #[must_use]
     pub fn totals(&self, peer: PeerIndex) -> Totals {
@@ -316,7 +332,8 @@ impl SwarmWorld {
     /// What lies between two peers.
     #[must_use]
     pub fn path(&self, a: PeerIndex, b: PeerIndex) -> Path {
-        path(self.seed, self.plan.loss, a, b)
+        let [from, to] = [a, b].map(|peer| (peer, self.peers[peer as usize].site));
+        Path::new(self.plan.geography.one_way(from, to), self.plan.loss)
     }
 
     pub(super) fn instant(&self) -> Instant {
@@ -345,6 +362,7 @@ impl SwarmWorld {
             Happening::Unanswered(link, _) => (9, *link, 0),
             Happening::Reach(end, size) => (10, end.link, size * 2 + usize::from(end.side)),
             Happening::Deliver(end) => (11, end.link, usize::from(end.side)),
+            Happening::Retransmit(end, _) => (15, end.link, usize::from(end.side)),
             Happening::Disk(peer, _) => (12, *peer, 0),
             Happening::Search(peer) => (13, *peer, 0),
             Happening::Told(peer, _, found) => (14, *peer, found.len()),
