@@ -189,6 +189,7 @@ impl Table {
     fn place(&mut self, seat: Seat) -> Verdict {
         let bits = self.own.shared_bits(&seat.contact.id);
         if self.buckets.len() <= bits {
+            self.buckets.reserve_exact(bits + 1 - self.buckets.len());
             self.buckets.resize_with(bits + 1, Bucket::default);
         }
         match self.buckets.get_mut(bits) {

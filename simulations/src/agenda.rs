@@ -16,7 +16,7 @@ const SLOT_BITS: u32 = 10;
 /// Slots of the ring: together 67 s.
 const SLOTS: u64 = 1 << 16;
 /// Emptied slots that are kept: more than are ever in use while everything is near.
-const SPARES: usize = 4_096;
+const SPARES: usize = 512;
 
 /// An entry: ordered by time and sequence alone.
 #[derive(Debug)]

@@ -31,11 +31,51 @@ pub(crate) enum Presence {
     Suspended(Machine),
 }
 
+/// When a machine is woken. The agenda cannot forget, so an alarm that is overtaken by an earlier one
+/// stays there; it is used again instead of adding another. (A node that pings a hundred contacts in
+/// a quarter of an hour would leave a hundred alarms behind.)
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Alarm {
+    /// The one that counts.
+    next: Option<Time>,
+    /// One that was overtaken and is in the agenda still.
+    later: Option<Time>,
+}
+
+impl Alarm {
+    /// The machine is to be woken at `due`. Whether the agenda has to be told.
+    pub(crate) fn set(&mut self, due: Time) -> bool {
+        if self.next.is_some_and(|next| next <= due) {
+            return false;
+        }
+        self.later = self.later.max(self.next.take());
+        // Rather wake it early than add an alarm: a machine does not mind.
+        if self.later.is_some_and(|later| later <= due) {
+            self.next = self.later.take();
+            return false;
+        }
+        self.next = Some(due);
+        true
+    }
+
+    /// The agenda says that an alarm of this machine is due. Whether it counts.
+    pub(crate) fn rings(&mut self, now: Time) -> bool {
+        if self.later == Some(now) {
+            self.later = None;
+        }
+        let counts = self.next == Some(now);
+        if counts {
+            self.next = None;
+        }
+        counts
+    }
+}
+
 /// A computer.
 #[derive(Debug)]
 pub struct Host {
     pub(crate) presence: Presence,
-    pub(crate) timer: Option<Time>,
+    pub(crate) alarm: Alarm,
     pub(crate) site: Site,
     pub(crate) link: Link,
     pub(crate) side: Side,
@@ -56,7 +96,7 @@ impl Host {
     ) -> Host {
         Host {
             presence: Presence::Absent,
-            timer: None,
+            alarm: Alarm::default(),
             site: internet.geography.site_in(region, rng),
             link: internet.loss.link(rng),
             side: 0,
@@ -127,5 +167,36 @@ impl Host {
     #[must_use]
     pub fn region(&self) -> Region {
         self.site.region
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_overtaken_alarm_is_used_again() {
+        let mut alarm = Alarm::default();
+        assert!(alarm.set(Time(900)));
+        for now in (0..800).step_by(10) {
+            // Something urgent comes up, is done, and the far alarm is wanted again.
+            assert!(alarm.set(Time(now + 5)));
+            assert!(!alarm.set(Time(now + 7)), "an earlier one is set");
+            assert!(alarm.rings(Time(now + 5)));
+            assert!(!alarm.set(Time(900)), "it is in the agenda still");
+        }
+        assert!(!alarm.rings(Time(850)));
+        assert!(alarm.rings(Time(900)));
+        assert!(!alarm.rings(Time(900)), "once");
+        assert!(alarm.set(Time(1_000)));
+    }
+
+    #[test]
+    fn rather_early_than_twice() {
+        let mut alarm = Alarm::default();
+        assert!(alarm.set(Time(100)) && alarm.set(Time(50)));
+        assert!(alarm.rings(Time(50)));
+        assert!(!alarm.set(Time(200)), "woken at 100, it will ask again");
+        assert!(alarm.rings(Time(100)) && alarm.set(Time(200)));
     }
 }

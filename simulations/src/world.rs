@@ -268,11 +268,9 @@ impl World {
     fn ring(&mut self, host: HostId) {
         let now = self.clock.instant(self.now);
         let here = &mut self.hosts[host as usize];
-        // A timer that was overtaken by an earlier one is not the machine's timer any more.
-        if here.timer != Some(self.now) {
+        if !here.alarm.rings(self.now) {
             return;
         }
-        here.timer = None;
         if let Presence::Running(machine) = &mut here.presence {
             machine.handle_timeout(now);
             self.note(1, u64::from(host), &[]);
@@ -313,8 +311,7 @@ impl World {
             .clock
             .time(due)
             .max(self.now + Duration::from_micros(1));
-        if here.timer.is_none_or(|timer| due < timer) {
-            here.timer = Some(due);
+        if here.alarm.set(due) {
             self.agenda.schedule(due, Happening::Timer(host));
         }
     }
