@@ -4,6 +4,7 @@
 //! an `Outcome` of typed rows, and `run`, which shows them as a `Report`.
 
 pub mod bootstrap;
+pub mod churn;
 pub mod free_riders;
 pub mod gates;
 pub mod join;
@@ -36,6 +37,11 @@ pub const ALL: &[Scenario] = &[
         name: "bootstrap",
         about: "How soon does a newcomer find peers, by the doors that are left?",
         run: bootstrap::run,
+    },
+    Scenario {
+        name: "churn",
+        about: "How long do announcements live while people come and go, and how fresh are tables?",
+        run: churn::run,
     },
     Scenario {
         name: "gates",

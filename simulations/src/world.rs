@@ -124,6 +124,17 @@ impl World {
         id
     }
 
+    /// A host at the place and on the access line of `other`, with an address of its own.
+    pub fn settle_beside(&mut self, other: HostId) -> HostId {
+        let (class, site) = {
+            let other = &self.hosts[other as usize];
+            (other.class(), other.site)
+        };
+        let host = self.settle_in(class, site.region);
+        self.hosts[host as usize].site = site;
+        host
+    }
+
     /// Gives `host` a new address of its own. Datagrams to the old one arrive nowhere.
     pub fn move_house(&mut self, host: HostId) {
         self.dwellings.move_house(&mut self.hosts, host);

@@ -10,8 +10,8 @@
 //!   is measured beside it, as the share of its questions that nobody answered (gate C2).
 //! - In the first minutes after that, every client looks up every hash, from open hosts in Europe.
 //!
-//! The floor is a [`Flood`] on the hosts of the shipping nodes, from the same contacts, while those
-//! are suspended. Full: 1,000, 3,000 and 10,000 nodes at four dead shares, and 30,000 at 40 %.
+//! A client's floor is a [`Flood`] for each of its lookups, from the same place and with the contacts
+//! that the client had when it began: what is above it is due to the policy, not to the table. Full: 1,000, 3,000 and 10,000 nodes at four dead shares, and 30,000 at 40 %.
 
 use std::cell::Cell;
 use std::net::SocketAddr;
@@ -27,12 +27,13 @@ use crate::model::nat::HostClass;
 use crate::model::regions::Region;
 use crate::model::sessions::Sessions;
 use crate::model::{Internet, nat::Classes};
+use crate::neighbours::Kind;
 use crate::oracle;
 use crate::population::{self, Population};
 use crate::publisher::Publisher;
 use crate::random;
 use crate::report::{Distribution, Report, Run};
-use crate::scenarios::{Options, Scale};
+use crate::scenarios::{Options, Scale, Stopwatch};
 use crate::watch::{Ask, Client, Measured};
 use crate::world::HostId;
 
@@ -48,7 +49,9 @@ const SETTLING: Duration = Duration::from_secs(600);
 const PAUSE: Duration = Duration::from_secs(12);
 /// Time for the lookups that were begun last.
 const LAST: Duration = Duration::from_secs(120);
-/// Time for one flood.
+/// Between two floods.
+const BETWEEN_FLOODS: Duration = Duration::from_millis(100);
+/// Time for the last flood.
 const FLOODING: Duration = Duration::from_secs(4);
 
 /// What is compared.
@@ -58,7 +61,7 @@ pub struct Plan {
     pub seed: u64,
     /// Sizes of networks and shares of nodes that die.
     pub cells: Vec<(u32, f64)>,
-    /// Who looks up. The floor belongs to the first.
+    /// Who looks up.
     pub clients: Vec<Client>,
     /// Hosts of each client.
     pub hosts: u32,
@@ -72,9 +75,18 @@ impl Plan {
     /// The comparison that these options ask for; `nodes` is the largest network.
     #[must_use]
     pub fn of(options: &Options) -> Plan {
-        let clients = vec![Client::Ours];
+        // A neighbour behind a NAT looks up like one in the open: it is not compared.
+        let kinds = [
+            Kind::Libtorrent,
+            Kind::Mldht,
+            Kind::Jech,
+            Kind::Flood,
+            Kind::Bep5,
+        ];
+        let theirs = kinds.map(Client::Theirs);
+        let clients: Vec<Client> = [Client::Ours].into_iter().chain(theirs).collect();
         let (mut cells, mut hosts) = match options.scale {
-            Scale::Small => (vec![(300, 0.0), (300, 0.4)], 8),
+            Scale::Small => (vec![(300, 0.0), (300, 0.4)], 16),
             Scale::Full => {
                 let sizes = [1_000, 3_000, 10_000];
                 let shares = [0.0, 0.2, 0.4, 0.6];
@@ -96,7 +108,7 @@ impl Plan {
             clients,
             hosts,
             lookups: 5,
-            ours: 1.0,
+            ours: 0.1,
         }
     }
 }
@@ -108,8 +120,8 @@ pub struct Row {
     pub nodes: u32,
     /// The share of them that died.
     pub dead: f64,
-    /// Who looked up; `None` is the floor.
-    pub client: Option<Client>,
+    /// Who looked up.
+    pub client: Client,
     /// Lookups begun.
     pub lookups: usize,
     /// Seconds to the first peer, of those lookups that found one.
@@ -122,8 +134,14 @@ pub struct Row {
     pub unanswered: f64,
     /// Longest chain of referrals, mean; 0 where the client does not say.
     pub hops: f64,
-    /// Share of the eight closest living nodes that a lookup ended with; `None` for the floor.
-    pub recall: Option<f64>,
+    /// Share of the eight closest living nodes that a lookup ended with.
+    pub recall: f64,
+    /// Seconds to the first peer of floods from the same hosts and contacts.
+    pub floor: Distribution,
+    /// Nodes asked by a flood.
+    pub flooded: f64,
+    /// Contacts in the table when a lookup began.
+    pub contacts: f64,
 }
 
 impl Row {
@@ -136,15 +154,25 @@ impl Row {
     /// The time that a part of *all* lookups needs at most; `None` if fewer found a peer.
     #[must_use]
     pub fn first_within(&self, part: f64) -> Option<f64> {
-        let success = self.success();
-        (part <= success).then(|| self.first.quantile(part / success))?
+        within(&self.first, self.lookups, part)
     }
+
+    /// The same of the floods from its hosts and contacts.
+    #[must_use]
+    pub fn floor_within(&self, part: f64) -> Option<f64> {
+        within(&self.floor, self.lookups, part)
+    }
+}
+
+fn within(found: &Distribution, all: usize, part: f64) -> Option<f64> {
+    let success = found.len() as f64 / all.max(1) as f64;
+    (part <= success).then(|| found.quantile(part / success))?
 }
 
 /// What was measured.
 #[derive(Clone, Debug)]
 pub struct Outcome {
-    /// By cell, then by client, each cell's floor last.
+    /// By cell, then by client.
     pub rows: Vec<Row>,
     /// Nodes that store a hash, on average.
     pub holders: f64,
@@ -264,61 +292,82 @@ impl Field {
         }
     }
 
-    /// Floods from each host of the first client, a hash after the other.
-    fn flood(&mut self, plan: &Plan) -> Vec<Floor> {
-        let hosts = self.hosts[0].clone();
-        let mut floors = Vec::new();
-        for round in 0..plan.lookups {
-            let mut waiting: Vec<(HostId, Machine, Rc<Cell<Progress>>)> = Vec::new();
-            let world = &mut self.people.world;
-            let started = world.instant();
-            for (number, host) in hosts.iter().enumerate() {
-                let Some(node) = world.stop(*host) else {
-                    continue;
-                };
-                let target = self.hashes[number * plan.lookups as usize + round as usize].id;
-                let own = Id::random(world.rng());
-                let (flood, progress) = Flood::new(own, target, node.contacts());
-                world.start(*host, Machine::Actor(Box::new(flood)));
-                waiting.push((*host, node, progress));
-            }
-            self.people.run(FLOODING);
-            for (host, node, progress) in waiting {
-                self.people.world.start(host, node);
-                let Progress { first_peer, asked } = progress.get();
-                let first = first_peer.map(|at: Instant| at.duration_since(started));
-                floors.push(Floor { first, asked });
-            }
-        }
-        floors
-    }
-
     /// Every client looks up every hash, each of its hosts a few of them.
-    fn look_up(&mut self, plan: &Plan) -> Vec<Measured> {
+    /// Also returns what each began with.
+    fn look_up(&mut self, plan: &Plan) -> (Vec<Measured>, Vec<Begin>) {
         let begin = self.people.world.now();
         let mut schedule = Vec::new();
-        for hosts in &self.hosts {
+        let mut begun = Vec::new();
+        for (client, hosts) in plan.clients.iter().zip(&self.hosts) {
             for (number, host) in (0..).zip(hosts) {
                 for round in 0..plan.lookups {
                     let pause = self.people.world.rng().random_range(0..PAUSE.as_millis());
                     let pause = Duration::from_millis(u64::try_from(pause).expect("12,000"));
                     let hash = (number * plan.lookups + round) as usize;
-                    schedule.push((begin + PAUSE * round + pause, *host, hash));
+                    schedule.push((begin + PAUSE * round + pause, *host, hash, *client));
                 }
             }
         }
         schedule.sort_unstable();
-        for (at, host, hash) in schedule {
+        for (at, host, hash, client) in schedule {
             while self.people.run_until(at).is_some() {}
-            self.people.look_up(host, self.hashes[hash].id, Ask::Peers);
+            let target = self.hashes[hash].id;
+            let world = &mut self.people.world;
+            let contacts = world.command(host, |machine, _| machine.contacts());
+            begun.push(Begin {
+                client,
+                host,
+                target,
+                contacts: contacts.unwrap_or_default(),
+            });
+            self.people.look_up(host, target, Ask::Peers);
         }
         self.people.run(LAST);
-        self.people.take_measured()
+        (self.people.take_measured(), begun)
     }
+
+    /// Floods for each of those lookups, from beside its host and with its contacts. They come after
+    /// all of them, so that they disturb nobody, and one after the other, because nodes answer only
+    /// so much a second.
+    fn flood(&mut self, begun: &[Begin]) -> Vec<Floor> {
+        let mut waiting = Vec::new();
+        for begin in begun {
+            let world = &mut self.people.world;
+            let started = world.instant();
+            let own = Id::random(world.rng());
+            let contacts = begin.contacts.iter().copied();
+            let (flood, progress) = Flood::new(own, begin.target, contacts);
+            let host = world.settle_beside(begin.host);
+            world.start(host, Machine::Actor(Box::new(flood)));
+            waiting.push((begin, started, progress));
+            self.people.run(BETWEEN_FLOODS);
+        }
+        self.people.run(FLOODING);
+        let floor = |(begin, started, progress): &(&Begin, Instant, Rc<Cell<Progress>>)| {
+            let Progress { first_peer, asked } = progress.get();
+            Floor {
+                client: begin.client,
+                contacts: begin.contacts.len() as u64,
+                first: first_peer.map(|at| at.duration_since(*started)),
+                asked,
+            }
+        };
+        waiting.iter().map(floor).collect()
+    }
+}
+
+/// A lookup's beginning: who looks for what, knowing whom.
+struct Begin {
+    client: Client,
+    host: HostId,
+    target: Id,
+    contacts: Vec<Endpoint>,
 }
 
 /// What one flood needed.
 struct Floor {
+    client: Client,
+    contacts: u64,
     first: Option<Duration>,
     asked: u32,
 }
@@ -327,23 +376,15 @@ fn mean(sum: u64, count: usize) -> f64 {
     sum as f64 / count.max(1) as f64
 }
 
-fn floor_row((nodes, dead): (u32, f64), floors: &[Floor]) -> Row {
-    let asked = floors.iter().map(|floor| u64::from(floor.asked)).sum();
-    Row {
-        nodes,
-        dead,
-        client: None,
-        lookups: floors.len(),
-        first: floors.iter().filter_map(|floor| floor.first).collect(),
-        whole: Distribution::default(),
-        asked: mean(asked, floors.len()),
-        unanswered: f64::NAN,
-        hops: f64::NAN,
-        recall: None,
-    }
-}
-
-fn row((nodes, dead): (u32, f64), client: Client, all: &[Measured], hashes: &[Hash]) -> Row {
+fn row(
+    (nodes, dead): (u32, f64),
+    client: Client,
+    (all, floors): (&[Measured], &[Floor]),
+    hashes: &[Hash],
+) -> Row {
+    let floors: Vec<&Floor> = floors.iter().filter(|one| one.client == client).collect();
+    let contacts = floors.iter().map(|floor| floor.contacts).sum();
+    let flooded = floors.iter().map(|floor| u64::from(floor.asked)).sum();
     let own: Vec<&Measured> = all.iter().filter(|one| one.client == client).collect();
     let sum = |count: fn(&Measured) -> u32| own.iter().map(|one| u64::from(count(one))).sum();
     let asked: u64 = sum(|one| one.asked);
@@ -358,14 +399,17 @@ fn row((nodes, dead): (u32, f64), client: Client, all: &[Measured], hashes: &[Ha
     Row {
         nodes,
         dead,
-        client: Some(client),
+        client,
         lookups: own.len(),
         first: own.iter().filter_map(|one| one.first_peer).collect(),
         whole: own.iter().filter_map(|one| one.elapsed).collect(),
         asked: mean(asked, own.len()),
         unanswered: unanswered as f64 / asked.max(1) as f64,
         hops: mean(sum(|one| one.hops), own.len()),
-        recall: Some(recalls / own.len().max(1) as f64),
+        recall: recalls / own.len().max(1) as f64,
+        floor: floors.iter().filter_map(|floor| floor.first).collect(),
+        flooded: mean(flooded, floors.len()),
+        contacts: mean(contacts, floors.len()),
     }
 }
 
@@ -384,13 +428,12 @@ pub fn play(plan: &Plan) -> Outcome {
         field.doom(cell.1);
         field.publish(plan.hosts * plan.lookups);
         field.kill();
-        let floors = field.flood(plan);
-        let measured = field.look_up(plan);
+        let (measured, begun) = field.look_up(plan);
+        let floors = field.flood(&begun);
         for client in &plan.clients {
-            let row = row(cell, *client, &measured, &field.hashes);
-            outcome.rows.push(row);
+            let seen = (&measured[..], &floors[..]);
+            outcome.rows.push(row(cell, *client, seen, &field.hashes));
         }
-        outcome.rows.push(floor_row(cell, &floors));
         let stored = field.hashes.iter().map(|hash| u64::from(hash.stored.get()));
         outcome.holders += mean(stored.sum(), field.hashes.len()) / plan.cells.len() as f64;
         let world = &field.people.world;
@@ -403,12 +446,8 @@ pub fn play(plan: &Plan) -> Outcome {
 
 /// Plays and shows.
 #[must_use]
-#[expect(
-    clippy::disallowed_methods,
-    reason = "what a run costs here is shown and decides nothing"
-)]
 pub fn run(options: &Options) -> Report {
-    let begin = Instant::now();
+    let begin = Stopwatch::start();
     let plan = Plan::of(options);
     let mut report = play(&plan).report(&plan);
     report.run.wall = begin.elapsed();
