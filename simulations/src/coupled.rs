@@ -55,7 +55,7 @@ struct Seat {
     host: HostId,
     clock: SearchClock,
     lookup: Option<LookupId>,
-    /// Peers that the running search has found.
+    /// Peers that the running search has found; as `io` counts, so our own announcement is one.
     found: usize,
 }
 
@@ -252,5 +252,71 @@ impl Coupled {
     #[must_use]
     pub fn digest(&self) -> u64 {
         self.swarm.digest().rotate_left(1) ^ self.network.world.digest()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::population;
+    use crate::swarm::{self, PeerPlan, Start};
+
+    fn coupled(seed: u64) -> Coupled {
+        let plan = swarm::Plan {
+            length: 1 << 20,
+            tracker: None,
+            ..swarm::Plan::default()
+        };
+        let mut network = Population::new(population::Plan {
+            arrival: Duration::from_secs(60),
+            ..population::Plan::calm(30, seed)
+        });
+        network.run(Duration::from_secs(120));
+        Coupled::new(SwarmWorld::new(seed, plan), network)
+    }
+
+    fn arriving(start: Start, seconds: u64) -> PeerPlan {
+        PeerPlan {
+            start,
+            arrives: Time::from_secs(seconds),
+            ..PeerPlan::default()
+        }
+    }
+
+    #[test]
+    fn peers_find_each_other_through_the_dht_alone() {
+        let run = |seed| {
+            let mut both = coupled(seed);
+            both.swarm.add_peer(arriving(Start::Seeder, 121));
+            both.swarm.add_peer(arriving(Start::Empty, 150));
+            both.run_until(Time::from_secs(170));
+            both
+        };
+        let both = run(1);
+        assert!(both.swarm.completed_at(1).is_some());
+        assert!(both.spent().searches >= 2 && both.spent().datagrams > 20);
+        assert_eq!(both.network().alive(), 32);
+        assert_eq!(both.digest(), run(1).digest());
+        assert_ne!(both.digest(), run(2).digest());
+    }
+
+    #[test]
+    fn a_peer_that_leaves_takes_its_node_along() {
+        let mut both = coupled(3);
+        both.swarm.add_peer(arriving(Start::Seeder, 121));
+        let gone = Time::from_secs(180);
+        both.swarm.depart_at(gone, 0, swarm::Departure::Closing);
+        both.run_until(Time::from_secs(181));
+        assert_eq!(both.network().alive(), 30);
+        let spent = both.spent();
+        assert!(spent.datagrams > 20);
+        // It is found for a while yet, and does not answer.
+        both.swarm.add_peer(arriving(Start::Empty, 200));
+        both.run_until(Time::from_secs(260));
+        let seen = both.swarm.snapshot(1).expect("it is there");
+        assert!(
+            seen.peers.refused > 0 && seen.peers.connected == 0,
+            "{seen:?}"
+        );
     }
 }

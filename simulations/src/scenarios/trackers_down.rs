@@ -2,14 +2,15 @@
 //!
 //! Peers come one after the other for an hour; the only tracker dies after ten minutes, for good. The
 //! same swarm is played with other sources of peers beside the tracker: none, peer exchange, the DHT,
-//! both, and for comparison with a tracker that lives. With the DHT every peer runs a shipping node in a
+//! both; the seeder's address, as a magnet link can name it, without and with peer exchange; and for
+//! comparison with a tracker that lives. With the DHT every peer runs a shipping node in a
 //! network of other people's clients (see [`crate::coupled`]). One seeder stays, everybody else leaves
 //! ten minutes after completing. A part of the swarm that does not have every piece between its
 //! members and no seeder beside it cannot complete: how many there are is counted.
 //!
 //! Peers have home lines but give the torrent only a small upload, so that a download takes longer than
 //! the tracker lives. In both worlds everybody can be reached by everybody: NATs concern the others in
-//! the DHT only. Full: 80 peers, 64 MiB, 250 other nodes. Small: 14 peers, 3 MiB, 60 calm nodes.
+//! the DHT only. Full: 80 peers, 64 MiB, 250 other nodes, below a minute. Small: 14 peers, 3 MiB, 60 calm nodes.
 
 mod show;
 
@@ -25,6 +26,9 @@ use crate::population::{Plan as Settlement, Population};
 use crate::report::{Report, Run};
 use crate::swarm::{self, Line, Linger, PeerIndex, PeerPlan, Start, SwarmWorld, TrackerPlan, link};
 use crate::time::Time;
+
+/// Who has everything from the start.
+const SEEDER: PeerIndex = 0;
 
 /// What is played.
 #[derive(Clone, Debug)]
@@ -66,17 +70,17 @@ impl Plan {
         match options.scale {
             Scale::Small => Plan {
                 peers: options.nodes.unwrap_or(14),
-                arrival: minutes(14),
+                arrival: minutes(7),
                 length: 3 << 20,
                 upload: 32 << 10,
                 seeder: Line {
                     down: 1 << 20,
                     up: 64 << 10,
                 },
-                dies: minutes(3),
+                dies: minutes(2),
                 linger: minutes(2),
                 asked: minutes(1),
-                splits: vec![minutes(5), minutes(10)],
+                splits: vec![minutes(4), minutes(6)],
                 network: Settlement {
                     arrival: minutes(2),
                     ..Settlement::calm(60, seed)
@@ -118,25 +122,35 @@ pub enum Sources {
     Dht,
     /// And both.
     Both,
+    /// And the seeder's address, as a magnet link can name it.
+    Address,
+    /// And that address and peer exchange.
+    AddressPex,
     /// A tracker that lives, nothing else.
     Alive,
 }
 
 impl Sources {
     /// All variants, in the order of rows.
-    pub const ALL: [Sources; 5] = [
+    pub const ALL: [Sources; 7] = [
         Sources::Tracker,
         Sources::Pex,
         Sources::Dht,
         Sources::Both,
+        Sources::Address,
+        Sources::AddressPex,
         Sources::Alive,
     ];
 
     fn pex(self) -> Pex {
         match self {
-            Sources::Pex | Sources::Both => Pex::On,
-            Sources::Tracker | Sources::Dht | Sources::Alive => Pex::Off,
+            Sources::Pex | Sources::Both | Sources::AddressPex => Pex::On,
+            Sources::Tracker | Sources::Dht | Sources::Address | Sources::Alive => Pex::Off,
         }
+    }
+
+    fn knows_seeder(self) -> bool {
+        matches!(self, Sources::Address | Sources::AddressPex)
     }
 
     fn has_dht(self) -> bool {
@@ -225,6 +239,13 @@ impl Stage {
         match self {
             Stage::Alone(swarm) => swarm,
             Stage::Coupled(both) => &both.swarm,
+        }
+    }
+
+    fn swarm_mut(&mut self) -> &mut SwarmWorld {
+        match self {
+            Stage::Alone(swarm) => swarm,
+            Stage::Coupled(both) => &mut both.swarm,
         }
     }
 
@@ -318,6 +339,8 @@ fn set(plan: &Plan, sources: Sources) -> Stage {
 /// What is looked at on the way.
 #[derive(Clone, Copy, Debug)]
 enum Sample {
+    /// The peer has come.
+    Come(PeerIndex),
     Ask(PeerIndex),
     Split(Duration),
     /// Whether there is anything left to wait for.
@@ -338,11 +361,15 @@ fn perform(plan: &Plan, sources: Sources, stage: &mut Stage) -> Row {
     for (at, sample) in samples(plan, stage.swarm()) {
         stage.run_until(at);
         match sample {
+            Sample::Come(peer) if sources.knows_seeder() => {
+                stage.swarm_mut().introduce(peer, &[SEEDER]);
+            }
+            Sample::Come(_) => {}
             Sample::Ask(peer) => ask(plan, stage.swarm(), peer, &mut row),
             Sample::Split(after) => row.splits.push(split(stage.swarm(), after)),
             Sample::End => {
                 let swarm = stage.swarm();
-                if (1..swarm.len()).all(|peer| swarm.completed_at(peer).is_some()) {
+                if (SEEDER + 1..swarm.len()).all(|peer| swarm.completed_at(peer).is_some()) {
                     row.ended = at - begin;
                     break;
                 }
@@ -351,7 +378,7 @@ fn perform(plan: &Plan, sources: Sources, stage: &mut Stage) -> Row {
     }
     row.spent = stage.spent();
     let swarm = stage.swarm();
-    for peer in 1..swarm.len() {
+    for peer in SEEDER + 1..swarm.len() {
         let arrives = swarm.plan_of(peer).arrives;
         let group = row.group(plan, arrives);
         group.peers += 1;
@@ -367,9 +394,12 @@ fn perform(plan: &Plan, sources: Sources, stage: &mut Stage) -> Row {
 /// All samples in the order of time. The end is looked for once everybody has been asked.
 fn samples(plan: &Plan, swarm: &SwarmWorld) -> Vec<(Time, Sample)> {
     let begin = begin(plan);
-    let asks = (1..swarm.len()).map(|peer| {
-        let at = swarm.plan_of(peer).arrives + plan.asked;
-        (at, Sample::Ask(peer))
+    let asks = (SEEDER + 1..swarm.len()).flat_map(|peer| {
+        let at = swarm.plan_of(peer).arrives;
+        [
+            (at, Sample::Come(peer)),
+            (at + plan.asked, Sample::Ask(peer)),
+        ]
     });
     let splits = plan.splits.iter();
     let splits = splits.map(|after| (begin + *after, Sample::Split(*after)));

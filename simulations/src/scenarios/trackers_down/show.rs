@@ -14,6 +14,8 @@ impl Sources {
             Sources::Pex => "tracker + PEX",
             Sources::Dht => "tracker + DHT",
             Sources::Both => "tracker + both",
+            Sources::Address => "tracker + address",
+            Sources::AddressPex => "tracker + address + PEX",
             Sources::Alive => "tracker that lives",
         }
     }
@@ -221,6 +223,18 @@ impl Outcome {
                     minutes(plan.asked),
                 ));
             }
+        }
+        let address = self
+            .row(Sources::Address)
+            .zip(self.row(Sources::AddressPex));
+        if let Some((alone, exchanging)) = address {
+            findings.push(format!(
+                "Peer exchange introduces nobody to a swarm, but one known address is enough for \
+                 it: with the seeder's, {} of {} latecomers complete; without peer exchange, {}.",
+                exchanging.after.took.len(),
+                exchanging.after.peers,
+                alone.after.took.len(),
+            ));
         }
         findings
     }
