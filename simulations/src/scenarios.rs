@@ -3,6 +3,7 @@
 //! One file an experiment, all of the same shape: a `Plan` from the [`Options`], `play` which makes
 //! an `Outcome` of typed rows, and `run`, which shows them as a `Report`.
 
+pub mod attack;
 pub mod bootstrap;
 pub mod churn;
 pub mod free_riders;
@@ -33,6 +34,11 @@ pub struct Scenario {
 
 /// All of them.
 pub const ALL: &[Scenario] = &[
+    Scenario {
+        name: "attack",
+        about: "What do attackers achieve against the nodes that ship?",
+        run: attack::run,
+    },
     Scenario {
         name: "bootstrap",
         about: "How soon does a newcomer find peers, by the doors that are left?",

@@ -1,0 +1,40 @@
+//! What no attacker may achieve, whatever the network looks like.
+
+use trackless_simulations::scenarios::attack::{self, Plan};
+use trackless_simulations::scenarios::{Options, Scale};
+
+#[test]
+fn attackers_gain_no_more_than_is_known() {
+    let options = Options {
+        scale: Scale::Small,
+        ..Options::default()
+    };
+    let outcome = attack::play(&Plan::of(&options));
+
+    let calm = outcome.poisoned[0].gets.success();
+    assert!(calm > 0.97, "{calm}");
+    let poisoned = outcome.poisoned[1].gets.success();
+    assert!(poisoned > 0.85, "{poisoned}");
+    // The attack takes place at all.
+    assert!(outcome.poisoned[1].tables > 0.05);
+
+    let before = outcome.surrounded[0].before.success();
+    assert!(before > 0.2, "{before}");
+
+    let own = &outcome.tokens[0];
+    assert_eq!(own.stored, own.sent as usize);
+    for row in &outcome.tokens[1..] {
+        assert_eq!(row.stored, 0, "token: {}", row.token);
+    }
+
+    for row in &outcome.amplified {
+        assert!(row.got.bytes * 5 < row.sent.bytes, "{row:?}");
+        assert!(row.once < 6.0, "{row:?}");
+    }
+
+    for row in &outcome.flooded {
+        assert!(row.hashes <= dht::peers::MAX_HASHES, "{row:?}");
+        assert!(row.peers <= dht::peers::MAX_PEERS, "{row:?}");
+        assert_eq!(row.admitted.name(), "yes", "{row:?}");
+    }
+}
