@@ -196,11 +196,13 @@ impl Coupled {
             };
             match told {
                 Told::Ours(Event::Peers { lookup, peers, .. }) if seat.lookup == Some(lookup) => {
-                    seat.found += peers.len();
                     let them = peers.iter().filter_map(|found| self.translate(*found));
                     let them: Vec<Endpoint> = them.collect();
                     self.swarm.run_until(time);
-                    self.swarm.add_peers(peer, PeerSource::Dht, &them);
+                    let somebody = self.swarm.add_peers(peer, PeerSource::Dht, &them);
+                    if let Some(seat) = &mut self.seats[peer as usize] {
+                        seat.found += somebody;
+                    }
                 }
                 Told::Ours(Event::LookupDone { lookup, .. }) if seat.lookup == Some(lookup) => {
                     seat.lookup = None;

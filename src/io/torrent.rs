@@ -199,7 +199,9 @@ impl Driver {
                 self.tell(TorrentEvent::Complete(paths));
             }
             Input::Flushed(Err(error)) => self.tell(TorrentEvent::Failed(Failed::Disk(error))),
-            Input::Add(source, peers) => self.torrent.add_peers(now, source, peers),
+            Input::Add(source, peers) => {
+                self.torrent.add_peers(now, source, peers);
+            }
             Input::Stop(done) => return Some(done),
         }
         None
@@ -368,8 +370,7 @@ impl Driver {
         match event {
             Some(SearchEvent::Peers(peers)) => {
                 self.reached(&mut desk.timeline.first_peers, now);
-                desk.found += peers.len();
-                self.torrent.add_peers(now, PeerSource::Dht, peers);
+                desk.found += self.torrent.add_peers(now, PeerSource::Dht, peers);
             }
             Some(SearchEvent::Progress(report)) => desk.search_status.running = Some(report),
             Some(SearchEvent::Answered(_)) => {}

@@ -39,10 +39,14 @@ const RECONNECT: Duration = Duration::from_secs(30);
 /// What is going on with an address.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 enum State {
-    Idle { next_try: Instant },
+    Idle {
+        next_try: Instant,
+    },
     Dialling,
     Connected,
     Banned,
+    /// We are there: others name us to us.
+    Ourself,
 }
 
 /// What is worth knowing of an address besides.
@@ -220,7 +224,11 @@ impl AddressBook {
             State::Idle { next_try } if need == Need::Any || known.standing != Standing::Seed => {
                 Some(next_try)
             }
-            State::Idle { .. } | State::Dialling | State::Connected | State::Banned => None,
+            State::Idle { .. }
+            | State::Dialling
+            | State::Connected
+            | State::Banned
+            | State::Ourself => None,
         });
         // One that is due and was not offered waits for its IP or for the pace of exchange.
         tries.min().map(|at| at.max(now + PEX_PAUSE))
@@ -276,7 +284,7 @@ impl AddressBook {
         let Some(known) = self.known.get_mut(&endpoint) else {
             return;
         };
-        if known.state == State::Banned {
+        if matches!(known.state, State::Banned | State::Ourself) {
             return;
         }
         let manual = known.sources & (1 << (PeerSource::Manual as u8)) != 0;
@@ -298,6 +306,19 @@ impl AddressBook {
         known.state = State::Idle {
             next_try: now + wait.min(MAX_BACKOFF),
         };
+    }
+
+    /// We are there ourselves: never to be dialled.
+    pub fn ourself(&mut self, endpoint: Endpoint) {
+        if let Some(known) = self.known.get_mut(&endpoint) {
+            known.state = State::Ourself;
+        }
+    }
+
+    /// Whether somebody may live there: not we, and nobody who was banned.
+    pub fn is_somebody(&self, endpoint: Endpoint) -> bool {
+        let known = self.known.get(&endpoint).map(|known| known.state);
+        self.policy.admits(endpoint) && known != Some(State::Ourself) && !self.is_banned(endpoint)
     }
 
     /// Never again. `true` if it was not banned before.

@@ -200,22 +200,26 @@ impl Torrent {
     }
 
     /// Addresses to try. Those not allowed are dropped, for private torrents also all that a
-    /// tracker or the user did not name (BEP 27).
+    /// tracker or the user did not name (BEP 27). Returns behind how many of them somebody may live:
+    /// who announces himself is named to himself.
     pub fn add_peers(
         &mut self,
         now: Instant,
         source: PeerSource,
         endpoints: impl IntoIterator<Item = Endpoint>,
-    ) {
+    ) -> usize {
         if matches!(source, PeerSource::Dht | PeerSource::Pex | PeerSource::Lsd)
             && !self.may_search()
         {
-            return;
+            return 0;
         }
+        let mut somebody = 0;
         for endpoint in endpoints {
             self.book.add(now, endpoint, source);
+            somebody += usize::from(self.book.is_somebody(endpoint));
         }
         self.dial(now);
+        somebody
     }
 
     /// The storage is open and has these pieces. A set of the wrong length counts as empty.

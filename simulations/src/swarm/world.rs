@@ -146,13 +146,16 @@ impl SwarmWorld {
         index
     }
 
-    /// Tells a peer of addresses, as a DHT or a user does. Ignored while it is not there.
-    pub fn add_peers(&mut self, peer: PeerIndex, source: PeerSource, them: &[Endpoint]) {
+    /// Tells a peer of addresses, as a DHT or a user does. Ignored while it is not there. Returns
+    /// behind how many of them somebody may live.
+    pub fn add_peers(&mut self, peer: PeerIndex, source: PeerSource, them: &[Endpoint]) -> usize {
         let now = self.instant();
-        if let Some(machine) = &mut self.peers[peer as usize].machine {
-            machine.add_peers(now, source, them.iter().copied());
-            self.drain(peer);
-        }
+        let Some(machine) = &mut self.peers[peer as usize].machine else {
+            return 0;
+        };
+        let somebody = machine.add_peers(now, source, them.iter().copied());
+        self.drain(peer);
+        somebody
     }
 
     /// Tells a peer where others listen.

@@ -61,6 +61,9 @@ impl Torrent {
         };
         if let Some(reason) = reason {
             self.book.ended(now, endpoint, Outcome::Useless);
+            if reason == CloseReason::OurselfAtTheOtherEnd {
+                self.book.ourself(endpoint);
+            }
             self.out
                 .actions
                 .push_back(Action::Close { peer: key, reason });
@@ -95,6 +98,7 @@ impl Torrent {
             return Err(Refusal::WrongInfoHash);
         }
         if theirs.peer_id == self.settings.our_id {
+            self.recognise(from);
             return Err(Refusal::Ourself);
         }
         if !matches!(
@@ -280,6 +284,16 @@ impl Torrent {
             self.close(now, key, CloseReason::SamePeer);
         }
         stays
+    }
+
+    /// We called ourselves from `from`: the attempt that is under way to our own port there is the
+    /// other end. It hears nothing from us, so this is where it is understood.
+    fn recognise(&mut self, from: Endpoint) {
+        let port = self.settings.listen_port;
+        let ours = |there: &&Endpoint| there.ip == from.ip && Some(there.port) == port;
+        if let Some(there) = self.dials.values().find(ours) {
+            self.book.ourself(*there);
+        }
     }
 
     /// Closes silent connections to the host that calls. Where many peers share an address it has to be

@@ -277,6 +277,35 @@ fn allowed_fast_pieces_are_asked_for_while_choked() {
 }
 
 #[test]
+fn who_is_named_to_himself_calls_once_and_knows_better_then() {
+    let mut script = Script::leecher();
+    let (now, hello) = (script.now, script.torrent.handshake());
+    let us = Endpoint {
+        port: settings(0).listen_port.unwrap(),
+        ..address(7)
+    };
+    let found = [us, address(1)];
+    assert_eq!(script.torrent.add_peers(now, PeerSource::Dht, found), 2);
+    let dialled = |script: &mut Script| {
+        std::iter::from_fn(|| script.torrent.poll_action())
+            .filter(|action| matches!(action, Action::Dial { endpoint, .. } if *endpoint == us))
+            .count()
+    };
+    assert_eq!(dialled(&mut script), 1);
+    // What arrives is our own call, from another port of the same host.
+    let caller = Endpoint { port: 50_000, ..us };
+    let refused = script.torrent.accept(now, caller, &hello);
+    assert_eq!(refused, Err(Refusal::Ourself));
+    assert_eq!(script.torrent.add_peers(now, PeerSource::Dht, found), 1);
+    for hour in 1..9 {
+        let later = now + Duration::from_secs(3_600) * hour;
+        script.torrent.add_peers(later, PeerSource::Dht, [us]);
+        script.torrent.handle_timeout(later);
+        assert_eq!(dialled(&mut script), 0);
+    }
+}
+
+#[test]
 fn unwelcome_callers() {
     let mut script = Script::leecher();
     let (now, hello) = (script.now, script.hello(1));
