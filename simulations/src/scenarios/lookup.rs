@@ -2,7 +2,7 @@
 //!
 //! Each cell is a world of its own, in which all clients are compared:
 //!
-//! - A network of open hosts without churn grows for twenty minutes, with the clients among it.
+//! - A network of open hosts without churn grows for twelve minutes, with the clients among it.
 //! - A share of the nodes is chosen to die, evenly. Each hash is announced directly to those 80 % of
 //!   the eight closest nodes that stay which chance chooses, so no client's walk is favoured.
 //! - Ten minutes later the chosen nodes are closed for good, all at once: all tables name them now,
@@ -43,6 +43,9 @@ mod show;
 const HOLDERS: usize = 8;
 /// Of those, so many have it (dht.md §5.2).
 const PRESENT: f64 = 0.8;
+/// Everybody arrives within this time, and knows each other after that one.
+const ARRIVAL: Duration = Duration::from_secs(300);
+const REST: Duration = Duration::from_secs(450);
 /// Between the announcements and the lookups.
 const SETTLING: Duration = Duration::from_secs(600);
 /// Between two lookups of a host.
@@ -223,6 +226,7 @@ impl Field {
         let measured = plan.hosts * u32::try_from(plan.clients.len()).expect("few clients");
         let mut people = Population::new(population::Plan {
             nodes: nodes.saturating_sub(measured).max(population::BOOTSTRAP),
+            arrival: ARRIVAL,
             ours: plan.ours,
             internet,
             ..population::Plan::reference(nodes, seed)
@@ -236,7 +240,7 @@ impl Field {
             hosts.collect()
         };
         let hosts = plan.clients.iter().map(place).collect();
-        people.grow(Duration::from_secs(600));
+        people.grow(REST);
         Field {
             people,
             hosts,
