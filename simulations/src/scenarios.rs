@@ -35,29 +35,9 @@ pub struct Scenario {
 /// All of them.
 pub const ALL: &[Scenario] = &[
     Scenario {
-        name: "attack",
-        about: "What do attackers achieve against the nodes that ship?",
-        run: attack::run,
-    },
-    Scenario {
-        name: "bootstrap",
-        about: "How soon does a newcomer find peers, by the doors that are left?",
-        run: bootstrap::run,
-    },
-    Scenario {
-        name: "churn",
-        about: "How long do announcements live while people come and go, and how fresh are tables?",
-        run: churn::run,
-    },
-    Scenario {
         name: "gates",
         about: "Is the simulated network like the real one where that was measured?",
         run: gates::run,
-    },
-    Scenario {
-        name: "free-riders",
-        about: "What do those pay who give nothing, and what do they cost the others?",
-        run: free_riders::run,
     },
     Scenario {
         name: "join",
@@ -70,14 +50,39 @@ pub const ALL: &[Scenario] = &[
         run: lookup::run,
     },
     Scenario {
+        name: "churn",
+        about: "How long do announcements live while people come and go, and how fresh are tables?",
+        run: churn::run,
+    },
+    Scenario {
+        name: "bootstrap",
+        about: "How soon does a newcomer find peers, by the doors that are left?",
+        run: bootstrap::run,
+    },
+    Scenario {
         name: "outage",
         about: "What do lookups find while a network is hurt, and how soon is it healed?",
         run: outage::run,
     },
     Scenario {
+        name: "attack",
+        about: "What do attackers achieve against the nodes that ship?",
+        run: attack::run,
+    },
+    Scenario {
+        name: "trackers-down",
+        about: "Does a swarm survive its trackers, and at what cost?",
+        run: trackers_down::run,
+    },
+    Scenario {
         name: "rarest",
         about: "What does picking the rarest piece first give, against picking in order?",
         run: rarest::run,
+    },
+    Scenario {
+        name: "free-riders",
+        about: "What do those pay who give nothing, and what do they cost the others?",
+        run: free_riders::run,
     },
     Scenario {
         name: "resume",
@@ -88,11 +93,6 @@ pub const ALL: &[Scenario] = &[
         name: "scaling",
         about: "What does a virtual node cost, against the size of the network?",
         run: scaling::run,
-    },
-    Scenario {
-        name: "trackers-down",
-        about: "Does a swarm survive its trackers, and at what cost?",
-        run: trackers_down::run,
     },
 ];
 
