@@ -10,7 +10,7 @@
 //! - [`machine`], [`host`], [`world`] run DHT nodes on hosts and carry their datagrams;
 //! - [`population`] lets people arrive, leave, return and ask; [`watch`] measures their lookups;
 //! - [`swarm`] joins torrents by streams of bytes, [`coupled`] gives them a DHT; [`oracle`] knows the truth;
-//! - [`scenarios`] play and measure, one file an experiment; [`report`] shows what came out.
+//! - [`scenarios`] play and measure, one file an experiment; [`portrait`] draws one node; [`report`] shows what came out.
 //!
 //! Nothing here touches `trackless::io`.
 
@@ -24,6 +24,7 @@ pub mod model;
 pub mod neighbours;
 pub mod oracle;
 pub mod population;
+pub mod portrait;
 pub mod publisher;
 pub mod random;
 pub mod report;

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use clap::{Args, Parser, Subcommand};
+use trackless_simulations::portrait;
 use trackless_simulations::report::{self, Json, Outputs, Report};
 use trackless_simulations::scenarios::{self, Options, Scale, Scenario};
 
@@ -43,8 +44,29 @@ enum Command {
         #[command(flatten)]
         size: Size,
     },
+    /// Draw a lookup or a routing table of one node in the reference network.
+    Picture {
+        /// Of what.
+        what: Subject,
+        /// The file, SVG.
+        file: PathBuf,
+        /// Determines the run.
+        #[arg(long, default_value_t = 1)]
+        seed: u64,
+        /// Nodes of the network.
+        #[arg(long, default_value_t = 2_000)]
+        nodes: u32,
+    },
     /// Name the scenarios.
     List,
+}
+
+#[derive(Clone, Copy, Debug, clap::ValueEnum)]
+enum Subject {
+    /// A lookup as it closes in on its target.
+    Lookup,
+    /// A routing table as seats.
+    Table,
 }
 
 #[derive(Debug, Args)]
@@ -98,6 +120,18 @@ fn main() -> ExitCode {
             report::write(&report, &Outputs { svg, csv, json })
         }
         Command::All { out, size } => play_all(&out, &size.options()),
+        Command::Picture {
+            what,
+            file,
+            seed,
+            nodes,
+        } => std::fs::write(
+            file,
+            match what {
+                Subject::Lookup => portrait::lookup(nodes, seed),
+                Subject::Table => portrait::table(nodes, seed),
+            },
+        ),
         Command::List => list(),
     };
     match result {
