@@ -1,12 +1,12 @@
 //! Peers that others announced to us (BEP 5 "announce_peer").
 //!
 //! Invariant: at most `MAX_HASHES` hashes, `MAX_PEERS_PER_HASH` peers of each and `MAX_PEERS` in
-//! all, one of an address and hash; none older than `LIFETIME` is handed out. The hash longest
+//! all, `MAX_PORTS` at one public address and hash; none older than `LIFETIME` is handed out. The hash longest
 //! without an announce is forgotten first. Knows no tokens and no messages.
 
 use std::time::{Duration, Instant};
 
-use bencode::{Endpoint, Family};
+use bencode::{AddressPolicy, Endpoint, Family};
 use lru::LruCache;
 use rand::{Rng, RngExt};
 
@@ -18,6 +18,8 @@ pub const MAX_HASHES: usize = 2_000;
 pub const MAX_PEERS_PER_HASH: usize = 500;
 /// Peers stored in all (48 bytes each).
 pub const MAX_PEERS: usize = 50_000;
+/// Peers of one hash at one public address: several homes behind a carrier's NAT.
+pub const MAX_PORTS: usize = 8;
 /// How long an announce counts: clients repeat it every 15 to 30 minutes.
 pub const LIFETIME: Duration = Duration::from_secs(40 * 60);
 
@@ -43,9 +45,17 @@ impl Peers {
     pub fn announced(&mut self, now: Instant, info_hash: Id, peer: Endpoint) {
         let list = self.torrents.get_or_insert_mut(info_hash, Vec::new);
         let before = list.len();
-        // One port an address: a host must not fill the list. (Private networks and loopback
-        // have many peers on one address; they are told apart by the port.)
         list.retain(|(other, at)| *other != peer && now.duration_since(*at) < LIFETIME);
+        // Threat: one host that announces every port must not drive all others out. Private networks
+        // and loopback are exempt: many peers on one address are normal there.
+        if AddressPolicy::default().admits_ip(peer.ip) {
+            let of_ip = |(other, _): &(Endpoint, Instant)| other.ip == peer.ip;
+            if list.iter().filter(|entry| of_ip(entry)).count() >= MAX_PORTS
+                && let Some(oldest) = list.iter().position(of_ip)
+            {
+                list.remove(oldest);
+            }
+        }
         if list.len() >= MAX_PEERS_PER_HASH {
             list.remove(0);
         }

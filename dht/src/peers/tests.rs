@@ -127,3 +127,25 @@ fn sweeping_forgets_what_is_too_old() {
     peers.sweep(now + LIFETIME);
     assert!(peers.is_empty() && peers.hashes() == 0);
 }
+
+#[test]
+fn one_public_address_has_few_places_and_a_private_one_as_many_as_it_likes() {
+    let now = Instant::now();
+    let mut peers = Peers::default();
+    let hash = Id::new([7; 20]);
+    let honest = Endpoint::new([9, 9, 9, 9].into(), 1);
+    peers.announced(now, hash, honest);
+    for port in 1..2_000 {
+        peers.announced(now, hash, Endpoint::new([8, 8, 8, 8].into(), port));
+    }
+    assert_eq!(peers.len(), 1 + MAX_PORTS);
+    let mut rng = rand_chacha::ChaCha8Rng::from_seed([1; 32]);
+    let found = peers.sample(now, &hash, (Family::V4, 500), &mut rng);
+    assert!(found.contains(&honest));
+    // The newest of the greedy host's are kept.
+    assert!(found.contains(&Endpoint::new([8, 8, 8, 8].into(), 1_999)));
+    for port in 1..100 {
+        peers.announced(now, hash, Endpoint::new([127, 0, 0, 1].into(), port));
+    }
+    assert_eq!(peers.len(), 1 + MAX_PORTS + 99);
+}
