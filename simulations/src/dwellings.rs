@@ -6,9 +6,8 @@
 use std::collections::BTreeMap;
 use std::net::{Ipv4Addr, SocketAddrV4};
 
-use crate::host::Host;
+use crate::host::{Host, HostId};
 use crate::model::addresses;
-use crate::world::HostId;
 
 /// The hosts by address number.
 #[derive(Debug, Default)]

@@ -13,7 +13,12 @@ use crate::model::nat::{HostClass, Nat};
 use crate::model::regions::{Region, Site};
 use crate::model::{Internet, addresses};
 use crate::time::Time;
-use crate::world::{HostId, Side};
+
+/// A host by number, from 0 in the order of their settling.
+pub type HostId = u32;
+
+/// Part of the internet: datagrams do not cross from one side to another.
+pub type Side = u8;
 
 /// The usual port of a host that has an address to itself.
 const PORT: u16 = 6881;

@@ -16,12 +16,10 @@ mod lookup;
 mod machine;
 pub mod mix;
 pub mod policy;
-mod searches;
 mod server;
 mod table;
 #[cfg(test)]
 mod tests;
-mod upkeep;
 
 pub use dht::Stats;
 pub use machine::Neighbour;

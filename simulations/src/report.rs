@@ -3,6 +3,7 @@
 //! A scenario's outcome says what to show ([`Outcome::report`]); everything here but
 //! [`output::write`] is pure, and the same report gives the same bytes. Knows no scenario.
 
+pub mod axis;
 pub mod chart;
 pub mod distribution;
 pub mod output;
@@ -15,7 +16,8 @@ use std::time::Duration;
 
 use serde_json::json;
 
-pub use chart::{Axis, Chart, Format, Scale, Series, Style};
+pub use axis::{Axis, Format, Scale};
+pub use chart::{Chart, Series, Style};
 pub use distribution::{Distribution, quantile};
 pub use output::{Json, Outputs, write};
 pub use page::page;

@@ -14,6 +14,7 @@ pub mod disk;
 mod drive;
 pub mod graph;
 pub mod link;
+mod names;
 pub mod peer;
 mod stream;
 pub mod times;
@@ -23,7 +24,8 @@ pub mod world;
 
 pub use graph::Component;
 pub use link::{HOME_LINES, Line, Path};
-pub use peer::{Behaviour, Departure, Knows, Linger, Memory, PeerIndex, PeerPlan, Start, Totals};
+pub use names::PeerIndex;
+pub use peer::{Behaviour, Departure, Knows, Linger, Memory, PeerPlan, Start, Totals};
 pub use times::Times;
 pub use tracker::TrackerPlan;
 pub use trail::Trail;

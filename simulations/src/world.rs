@@ -15,18 +15,13 @@ use rand_chacha::ChaCha8Rng;
 use crate::agenda::Agenda;
 use crate::dwellings::Dwellings;
 use crate::host::{Host, Presence};
+pub use crate::host::{HostId, Side};
 use crate::machine::{Machine, Told};
 use crate::model::Internet;
 use crate::model::loss::Fate;
 use crate::model::nat::HostClass;
 use crate::model::regions::Region;
 use crate::time::{Clock, Time};
-
-/// A host by number, from 0 in the order of their settling.
-pub type HostId = u32;
-
-/// Part of the internet: datagrams do not cross from one side to another.
-pub type Side = u8;
 
 /// What happens at a time.
 #[derive(Debug)]

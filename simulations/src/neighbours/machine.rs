@@ -16,11 +16,15 @@ use rand::{Rng, RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
 use super::policy::{Insert, Policy, Stall};
-use super::searches::Search;
 use super::server::{Allowance, Store};
 use super::table::{Proof, Table};
-use super::upkeep::Diary;
 use super::{Event, Kind};
+
+mod searches;
+mod upkeep;
+
+use searches::Search;
+use upkeep::Diary;
 
 /// Questions out at once.
 const MAX_QUESTIONS: usize = 1_000;

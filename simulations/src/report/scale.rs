@@ -2,7 +2,7 @@
 //!
 //! The lower end is always below the upper one, both finite. Knows nothing of drawing.
 
-use super::chart::{Axis, Format, Scale};
+use super::axis::{Axis, Format, Scale};
 
 /// An axis with its ends, in the scale's own numbers (logarithms on a log scale).
 pub(super) struct Range {

@@ -11,8 +11,10 @@ use trackless::swarm::{ClosedBy, DialError, PeerKey};
 use trackless::wire::{Connection, Event};
 
 use super::link::{WINDOW, duration, wire_size};
-use super::peer::{PeerIndex, Presence, address, index_of};
-use super::stream::{End, EndRef, Packet, Stage, Stream, Turn};
+use super::names::EndRef;
+use super::names::PeerIndex;
+use super::peer::{Presence, address, index_of};
+use super::stream::{End, Packet, Stage, Stream, Turn};
 use super::world::{Happening, SwarmWorld};
 
 /// A sender whose data is not acknowledged sends again after this, then after twice as long…

@@ -11,8 +11,10 @@ use bencode::Endpoint;
 use trackless::swarm::{Action, Event, PeerKey, PeerSource, SearchClock, Torrent};
 use trackless::wire::Message;
 
-use super::peer::{Departure, Knows, Linger, Memory, PeerIndex, Presence, Start, address};
-use super::stream::{EndRef, Stage};
+use super::names::EndRef;
+use super::names::PeerIndex;
+use super::peer::{Departure, Knows, Linger, Memory, Presence, Start, address};
+use super::stream::Stage;
 use super::world::{Happening, SwarmWorld, mix};
 use crate::time::Time;
 

@@ -5,7 +5,7 @@
 
 use trackless::swarm::Bitfield;
 
-use super::peer::PeerIndex;
+use super::names::PeerIndex;
 use super::world::SwarmWorld;
 
 /// A part: incomplete peers that reach each other through incomplete peers.

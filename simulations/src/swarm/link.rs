@@ -15,7 +15,7 @@ use std::time::Duration;
 
 use rand::Rng;
 
-use super::stream::EndRef;
+use super::names::EndRef;
 use crate::random;
 use crate::time::Time;
 

@@ -16,12 +16,9 @@ use trackless::wire::PeerId;
 
 use super::disk::MemoryDisk;
 use super::link::{Downlink, Line, Uplink};
-use super::stream::EndRef;
+use super::names::{EndRef, PeerIndex};
 use crate::model::regions::Site;
 use crate::time::Time;
-
-/// A peer's number in its world, from 0 in the order of adding.
-pub type PeerIndex = u32;
 
 /// The first peer's address, an ordinary public one, followed by those of the others.
 const FIRST: u32 = 0x1400_0000;

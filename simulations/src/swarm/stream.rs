@@ -13,28 +13,11 @@ use trackless::swarm::PeerKey;
 use trackless::wire::{Connection, Outbox};
 
 use super::link::{Path, QUANTUM, SEND_BUFFER};
-use super::peer::PeerIndex;
+use super::names::PeerIndex;
 use crate::time::Time;
 
 /// The torrent hears of bytes gone out when this many have, or all: as in `io`.
 const SENT_REPORT: u64 = 128 << 10;
-
-/// One end of a connection.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
-pub(super) struct EndRef {
-    pub(super) link: u32,
-    /// 0: who called; 1: who was called.
-    pub(super) side: u8,
-}
-
-impl EndRef {
-    pub(super) fn other(self) -> EndRef {
-        EndRef {
-            side: 1 - self.side,
-            ..self
-        }
-    }
-}
 
 /// What travels.
 #[derive(Debug)]

@@ -9,7 +9,7 @@ use std::time::Duration;
 use rand::RngExt;
 use rand_chacha::ChaCha8Rng;
 
-use super::peer::PeerIndex;
+use super::names::PeerIndex;
 use crate::time::Time;
 
 /// A member that does not announce again is forgotten: twice the clients' interval (25 min).

@@ -13,8 +13,10 @@ use trackless::swarm::{Bitfield, DialError, PeerKey, PeerSource, Progress, Snaps
 
 use super::disk::{Content, MemoryDisk};
 use super::link::Path;
-use super::peer::{Departure, Memory, Peer, PeerIndex, PeerPlan, Presence, Start, Totals, address};
-use super::stream::{EndRef, Stream};
+use super::names::EndRef;
+use super::names::PeerIndex;
+use super::peer::{Departure, Memory, Peer, PeerPlan, Presence, Start, Totals, address};
+use super::stream::Stream;
 use super::tracker::{Tracker, TrackerPlan};
 use crate::agenda::Agenda;
 use crate::model::regions::Geography;

@@ -1,5 +1,6 @@
 //! What a chart keeps: small, the same each time, nothing that is not a number.
 
+use super::super::axis::Format;
 use super::*;
 
 fn chart(count: usize) -> Chart {

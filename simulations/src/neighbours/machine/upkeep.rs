@@ -8,9 +8,9 @@ use dht::message::Method;
 use dht::{Contact, Endpoint, Family, Id};
 use rand::{Rng, RngExt};
 
-use super::machine::{MAX_RUMOURS, Neighbour, Purpose};
-use super::policy::{Insert, Probe, Upkeep};
 use super::searches::{Goal, draw};
+use super::{MAX_RUMOURS, Neighbour, Purpose};
+use crate::neighbours::policy::{Insert, Probe, Upkeep};
 
 /// Addresses kept to begin with.
 const MAX_ENTRANCES: usize = 8;
@@ -21,7 +21,7 @@ const SWEEP: Duration = Duration::from_secs(60);
 
 /// What is to be done when.
 #[derive(Debug)]
-pub(super) struct Diary {
+pub(in crate::neighbours) struct Diary {
     probe: Instant,
     own: Option<Instant>,
     random: Option<Instant>,
@@ -33,7 +33,7 @@ pub(super) struct Diary {
 }
 
 impl Diary {
-    pub(super) fn new(upkeep: &Upkeep, now: Instant, rng: &mut impl Rng) -> Diary {
+    pub(in crate::neighbours) fn new(upkeep: &Upkeep, now: Instant, rng: &mut impl Rng) -> Diary {
         let mut within = |period: Duration| now + draw((Duration::ZERO, period), rng);
         Diary {
             probe: within(upkeep.busy.1),
@@ -46,7 +46,7 @@ impl Diary {
     }
 
     /// The earliest of all.
-    pub(super) fn next(&self) -> Instant {
+    pub(in crate::neighbours) fn next(&self) -> Instant {
         let rare = self.own.into_iter().chain(self.random);
         rare.fold(self.probe, Instant::min)
     }
@@ -66,14 +66,14 @@ impl Neighbour {
     }
 
     /// A lookup for the table has ended.
-    pub(super) fn looked_around(&mut self, now: Instant) {
+    pub(in crate::neighbours) fn looked_around(&mut self, now: Instant) {
         if self.table.len() == 0 && !self.entrances.is_empty() {
             self.diary.own = Some(now + AGAIN);
         }
     }
 
     /// Somebody spoke of `contact`, or it asked us: it may be pinged.
-    pub(super) fn rumour(&mut self, now: Instant, contact: Contact) {
+    pub(in crate::neighbours) fn rumour(&mut self, now: Instant, contact: Contact) {
         let known = self.rumours.iter().any(|other| other.id == contact.id);
         if self.rumours.len() >= MAX_RUMOURS
             || known
@@ -90,7 +90,7 @@ impl Neighbour {
     }
 
     /// Does what the diary says.
-    pub(super) fn keep_up(&mut self, now: Instant) {
+    pub(in crate::neighbours) fn keep_up(&mut self, now: Instant) {
         let upkeep = &self.policy.upkeep;
         if self.diary.own.is_some_and(|at| at <= now) {
             self.diary.own = upkeep.own.map(|period| now + period);

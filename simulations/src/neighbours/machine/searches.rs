@@ -9,10 +9,10 @@ use dht::message::{Method, Response};
 use dht::{AnnouncePort, Contact, Family, Id};
 use rand::RngExt;
 
-use super::lookup::{Ask, Lookup};
-use super::machine::{Neighbour, Purpose, Question};
-use super::policy::{Ending, Extra};
-use super::{Event, Report};
+use super::{Neighbour, Purpose, Question};
+use crate::neighbours::lookup::{Ask, Lookup};
+use crate::neighbours::policy::{Ending, Extra};
+use crate::neighbours::{Event, Report};
 
 /// Lookups at once.
 const MAX_SEARCHES: usize = 64;
@@ -21,7 +21,7 @@ const FEW: usize = 3;
 
 /// What a lookup is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Goal {
+pub(in crate::neighbours) enum Goal {
     /// The closest nodes, for the owner.
     FindNode,
     /// Peers.
@@ -34,11 +34,11 @@ pub(super) enum Goal {
 
 /// A lookup and what it is for.
 #[derive(Debug)]
-pub(super) struct Search {
-    pub(super) lookup: Lookup,
+pub(in crate::neighbours) struct Search {
+    pub(in crate::neighbours) lookup: Lookup,
     goal: Goal,
     /// When `Ending::Step` looks again.
-    pub(super) step_at: Option<Instant>,
+    pub(in crate::neighbours) step_at: Option<Instant>,
     /// Announcements that are out, once the walk is over.
     pending: Option<u32>,
     announced: u32,
@@ -64,7 +64,7 @@ impl Neighbour {
         self.search(now, target, Goal::FindNode)
     }
 
-    pub(super) fn search(&mut self, now: Instant, target: Id, goal: Goal) -> u64 {
+    pub(in crate::neighbours) fn search(&mut self, now: Instant, target: Id, goal: Goal) -> u64 {
         let name = self.lookups;
         self.lookups += 1;
         let mut lookup = Lookup::new(target, self.policy);
@@ -175,7 +175,7 @@ impl Neighbour {
     }
 
     /// A node that the lookup asked has answered.
-    pub(super) fn walked(
+    pub(in crate::neighbours) fn walked(
         &mut self,
         now: Instant,
         name: u64,
@@ -209,7 +209,7 @@ impl Neighbour {
     }
 
     /// An announcement was answered, by so many.
-    pub(super) fn stored_there(&mut self, now: Instant, name: u64, stored: u32) {
+    pub(in crate::neighbours) fn stored_there(&mut self, now: Instant, name: u64, stored: u32) {
         let Some(mut search) = self.searches.remove(&name) else {
             return;
         };
@@ -219,7 +219,7 @@ impl Neighbour {
     }
 
     /// A question has no answer and will not be asked again.
-    pub(super) fn unanswered(&mut self, now: Instant, question: &Question) {
+    pub(in crate::neighbours) fn unanswered(&mut self, now: Instant, question: &Question) {
         match question.purpose {
             Purpose::Walk(name) => {
                 if let Some(search) = self.searches.get_mut(&name)
@@ -235,7 +235,7 @@ impl Neighbour {
     }
 
     /// Frees slots, asks again, and gives up, as each question is due.
-    pub(super) fn expire_questions(&mut self, now: Instant) {
+    pub(in crate::neighbours) fn expire_questions(&mut self, now: Instant) {
         let due: Vec<Question> = self
             .questions
             .extract_if(.., |question| question.due() <= now)
@@ -286,7 +286,7 @@ impl Neighbour {
     }
 
     /// `Ending::Step`: ends what is settled, and lets the rest ask anew.
-    pub(super) fn step_searches(&mut self, now: Instant) {
+    pub(in crate::neighbours) fn step_searches(&mut self, now: Instant) {
         let due: Vec<u64> = self
             .searches
             .iter()
@@ -322,7 +322,10 @@ impl Search {
 }
 
 /// A time between these two.
-pub(super) fn draw(range: (Duration, Duration), rng: &mut impl rand::Rng) -> Duration {
+pub(in crate::neighbours) fn draw(
+    range: (Duration, Duration),
+    rng: &mut impl rand::Rng,
+) -> Duration {
     let micros = |duration: Duration| u64::try_from(duration.as_micros()).unwrap_or(u64::MAX);
     Duration::from_micros(rng.random_range(micros(range.0)..=micros(range.1)))
 }
