@@ -4,13 +4,17 @@
 //! looks for one torrent (dht.md §5.2). Measured here, not in virtual time: events a second, memory
 //! a node, and how many virtual hours an hour of this machine buys.
 //!
-//! Full: 1,000 to 10,000 nodes, or up to `--nodes`. Small: 300 nodes for ten minutes.
+//! Full: 1,000 to 10,000 nodes, or up to `--nodes`; above 300,000 that size alone, for a minute after
+//! all have arrived. Small: 300 nodes for ten minutes.
 
 use std::time::Duration;
 
 use super::{Options, Scale, Stopwatch, resident_bytes};
 use crate::population::{Plan as Settlement, Population, Workload};
 use crate::report::{Axis, Cell, Chart, Report, Run, Series, Style, Table};
+
+/// More nodes than these live a minute instead of an hour.
+const HUGE: u32 = 300_000;
 
 /// What is played.
 #[derive(Clone, Debug, PartialEq)]
@@ -34,6 +38,13 @@ impl Plan {
                 sizes: vec![100, options.nodes.unwrap_or(300)],
                 arrival: Duration::from_secs(120),
                 life: Duration::from_secs(480),
+                seed: options.seed,
+            },
+            // A demonstration: an hour of a million nodes would take hours.
+            Scale::Full if options.nodes.is_some_and(|nodes| nodes > HUGE) => Plan {
+                sizes: options.nodes.into_iter().collect(),
+                arrival: Duration::from_secs(600),
+                life: Duration::from_secs(60),
                 seed: options.seed,
             },
             Scale::Full => {
