@@ -73,7 +73,7 @@ impl Report {
         let options = options.map(|(name, value)| format!(" --{name} {value}"));
         let options: String = options.collect();
         format!(
-            "trackless-sim {}{options} --seed {}",
+            "trackless-sim run {}{options} --seed {}",
             self.scenario, self.run.seed
         )
     }
@@ -169,6 +169,9 @@ mod tests {
         );
         assert!(lines[1].contains(r#""scenario":"join""#), "{}", lines[1]);
         assert!(report.to_string().contains("\n  nodes = 9\n"));
-        assert_eq!(report.command(), "trackless-sim join --nodes 9 --seed 7");
+        assert_eq!(
+            report.command(),
+            "trackless-sim run join --nodes 9 --seed 7"
+        );
     }
 }

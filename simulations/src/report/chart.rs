@@ -52,7 +52,7 @@ pub enum Style {
 /// Points of one colour.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Series {
-    /// What it is, in the legend.
+    /// What it is, in the legend. A second series of this name has its colour, and no key of its own.
     pub name: String,
     /// (x, y); points without a place on the axes are left out.
     pub points: Vec<(f64, f64)>,
@@ -92,7 +92,13 @@ impl Chart {
     #[must_use]
     pub fn to_svg(&self) -> String {
         let mut svg = String::new();
-        let legend = legend(&self.series);
+        let hues = self.hues();
+        let named = hues
+            .iter()
+            .enumerate()
+            .filter(|(i, hue)| self.opens(*i, **hue));
+        let named: Vec<(&Series, usize)> = named.map(|(i, hue)| (&self.series[i], *hue)).collect();
+        let legend = legend(&named);
         let rows = legend.last().map_or(0, |(_, row)| row + 1);
         let top = 44 + rows * 20;
         let notes = self.notes.len() as i32 * 18;
@@ -109,15 +115,14 @@ impl Chart {
             let pen = Pen(&area);
             pen.rectangle((0, 0), (WIDTH, height), GROUND);
             pen.text((LEFT, 16), &self.title, (17, BRIGHT), HPos::Left);
-            for (i, (left, row)) in legend.iter().enumerate() {
-                let y = 46 + row * 20;
-                pen.key(&self.series[i], (*left, y), colour(i));
+            for ((series, hue), (left, row)) in named.iter().zip(&legend) {
+                pen.key(series, (*left, 46 + row * 20), colour(*hue));
             }
             frame.draw(self, &pen);
             let dotted = |s: &&Series| matches!(s.style, Style::Points | Style::LinePoints);
             let dots = DOTS / self.series.iter().filter(dotted).count().max(1);
-            for (i, series) in self.series.iter().enumerate() {
-                frame.series(series, dots, colour(i), &pen);
+            for (series, hue) in self.series.iter().zip(&hues) {
+                frame.series(series, dots, colour(*hue), &pen);
             }
             for (i, note) in self.notes.iter().enumerate() {
                 let y = frame.bottom + BOTTOM - 8 + i as i32 * 18;
@@ -125,6 +130,25 @@ impl Chart {
             }
         }
         svg
+    }
+
+    /// The colour of each series by number: one of the same name has the same.
+    fn hues(&self) -> Vec<usize> {
+        let mut names: Vec<&str> = Vec::new();
+        let mut hues = Vec::new();
+        for series in &self.series {
+            let known = names.iter().position(|name| *name == series.name);
+            hues.push(known.unwrap_or(names.len()));
+            if known.is_none() {
+                names.push(&series.name);
+            }
+        }
+        hues
+    }
+
+    /// Whether series `i` is the first of its colour: only that one stands in the legend.
+    fn opens(&self, i: usize, hue: usize) -> bool {
+        self.hues().iter().position(|other| *other == hue) == Some(i)
     }
 
     fn values(&self) -> impl Iterator<Item = (f64, f64)> {
@@ -137,10 +161,10 @@ fn colour(i: usize) -> RGBColor {
 }
 
 /// Left edge and row of each key.
-fn legend(series: &[Series]) -> Vec<(i32, i32)> {
+fn legend(named: &[(&Series, usize)]) -> Vec<(i32, i32)> {
     let (mut left, mut row) = (LEFT, 0);
     let mut places = Vec::new();
-    for one in series {
+    for (one, _) in named {
         let width = 48 + one.name.chars().count() as i32 * 7;
         if left > LEFT && left + width > WIDTH - RIGHT {
             (left, row) = (LEFT, row + 1);

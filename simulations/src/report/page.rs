@@ -70,7 +70,7 @@ mod tests {
         assert_eq!(html.matches("<h2").count(), 2);
         assert!(html.contains("href=\"#r1\"") && html.contains("id=\"r1\""));
         assert!(html.contains("a &lt; b?") && html.contains("b &amp; c"));
-        assert!(html.contains("<code>trackless-sim join --seed 0</code>"));
+        assert!(html.contains("<code>trackless-sim run join --seed 0</code>"));
         assert!(!html.contains("<script"));
     }
 }

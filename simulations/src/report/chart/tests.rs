@@ -73,3 +73,25 @@ fn thinning_keeps_both_ends() {
         (10, (0, 0), (999, 999))
     );
 }
+
+#[test]
+fn series_of_one_name_share_a_colour_and_a_key() {
+    let line = |name: &str, style, y: f64| Series::new(name, style, vec![(1.0, y), (2.0, y)]);
+    let chart = Chart {
+        title: String::new(),
+        x: Axis::linear("x"),
+        y: Axis::linear("y"),
+        series: vec![
+            line("ours", Style::Line, 1.0),
+            line("theirs", Style::Line, 2.0),
+            line("ours", Style::Dashed, 3.0),
+        ],
+        notes: Vec::new(),
+    };
+    assert_eq!(chart.hues(), [0, 1, 0]);
+    let svg = chart.to_svg();
+    assert_eq!(
+        [svg.matches("ours").count(), svg.matches("theirs").count()],
+        [1, 1]
+    );
+}

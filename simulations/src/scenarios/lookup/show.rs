@@ -178,8 +178,7 @@ impl Outcome {
             let ends = ends.into_iter().flatten();
             let points: Vec<(f64, f64)> = ends.filter_map(|n| Some((n, at(line, n)?))).collect();
             if !points.is_empty() {
-                let name = format!("{} (extrapolated)", name(*client));
-                series.push(Series::new(&name, Style::Dashed, points));
+                series.push(Series::new(&name(*client), Style::Dashed, points));
             }
         }
         let rows = self.usual(Client::Ours);
@@ -189,7 +188,7 @@ impl Outcome {
         Chart {
             title: "First peer by size of the network, 40 % dead".to_owned(),
             x: Axis::log("nodes"),
-            y: Axis::linear("half of all lookups have a peer after").with(Format::Seconds),
+            y: Axis::log("half of all lookups have a peer after").with(Format::Seconds),
             series,
             notes: vec!["Dashed: extrapolated, not measured.".to_owned()],
         }
@@ -207,7 +206,7 @@ impl Outcome {
         Chart {
             title: format!("First peer by dead share, {nodes} nodes"),
             x: Axis::linear("nodes that died just before").with(Format::Share),
-            y: Axis::linear("90 % of all lookups have a peer after").with(Format::Seconds),
+            y: Axis::log("90 % of all lookups have a peer after").with(Format::Seconds),
             series: clients.iter().map(of).collect(),
             notes: Vec::new(),
         }
