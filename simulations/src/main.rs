@@ -155,7 +155,8 @@ fn list() -> std::io::Result<()> {
 fn play_all(folder: &Path, options: &Options) -> std::io::Result<()> {
     std::fs::create_dir_all(folder)?;
     let mut reports: Vec<Report> = Vec::new();
-    for scenario in scenarios::ALL {
+    // The last one, scaling, measures this process's memory: it has to come first.
+    for scenario in scenarios::ALL.iter().rev() {
         eprintln!("{} …", scenario.name);
         let report = (scenario.run)(options);
         let file = |ending: &str| Some(folder.join(format!("{}.{ending}", scenario.name)));
@@ -165,7 +166,7 @@ fn play_all(folder: &Path, options: &Options) -> std::io::Result<()> {
             json: Json::No,
         };
         report::write(&report, &outputs)?;
-        reports.push(report);
+        reports.insert(0, report);
         // After each scenario, so that a report that is cut short is there as far as it came.
         let page = report::page("trackless in simulation", &reports);
         std::fs::write(folder.join("index.html"), page)?;
