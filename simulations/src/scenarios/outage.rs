@@ -143,7 +143,7 @@ impl Row {
         mean(bins.take(3).filter_map(value))
     }
 
-    /// Seconds from the outage's end until any two bins are at least 95 % of what was before
+    /// Seconds from the outage's end until any three bins are at least 95 % of what was before
     /// and stay so; `None`: they do not, as long as it was watched.
     #[must_use]
     pub fn healed(&self, value: Value) -> Option<f64> {
