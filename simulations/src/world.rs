@@ -444,11 +444,6 @@ impl World {
         &self.internet
     }
 
-    /// Changes the internet's parameters from now on.
-    pub fn internet_mut(&mut self) -> &mut Internet {
-        &mut self.internet
-    }
-
     /// The world's generator, for choices of a scenario.
     pub fn rng(&mut self) -> &mut ChaCha8Rng {
         &mut self.rng
