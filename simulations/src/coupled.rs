@@ -136,7 +136,7 @@ impl Coupled {
         for peer in 0..self.swarm.len() {
             match (&self.seats[peer as usize], self.swarm.is_up(peer)) {
                 (None, true) => self.sit_down(peer),
-                (Some(_), false) => self.get_up(peer),
+                (Some(_), false) => self.rise(peer),
                 _ => {}
             }
             self.search(peer);
@@ -158,7 +158,7 @@ impl Coupled {
         self.hear();
     }
 
-    fn get_up(&mut self, peer: PeerIndex) {
+    fn rise(&mut self, peer: PeerIndex) {
         if let Some(seat) = self.seats[peer as usize].take() {
             let stats = self.network.world.with(seat.host, |node, _| *node.stats());
             self.spent.add(&stats.unwrap_or_default());
