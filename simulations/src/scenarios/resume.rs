@@ -7,7 +7,9 @@
 
 use std::time::Duration;
 
-use crate::report::{self, Cell, Outcome as _, Report, Run, Table};
+use crate::report::{
+    self, Axis, Cell, Chart, Format, Outcome as _, Report, Run, Series, Style, Table,
+};
 use crate::scenarios::{Options, Scale, Stopwatch};
 use crate::swarm::{
     self, Departure, Line, Memory, PeerIndex, PeerPlan, Start, SwarmWorld, TrackerPlan, Trail,
@@ -281,6 +283,24 @@ impl From<Options> for Plan {
     }
 }
 
+impl Outcome {
+    /// One dot a case: what it cost in time and in bytes.
+    fn chart(&self) -> Chart {
+        let dot = |row: &Row| {
+            let needed = self.length * u64::from(row.completed).max(1);
+            let cost = (row.lost.as_secs_f64(), row.twice as f64 / needed as f64);
+            Series::new(&row.case.name(), Style::Points, vec![cost])
+        };
+        Chart {
+            title: "What interruptions cost".to_owned(),
+            x: Axis::linear("lost beyond the absence").with(Format::Seconds),
+            y: Axis::linear("fetched twice, of what was needed").with(Format::Share),
+            series: self.rows.iter().map(dot).collect(),
+            notes: Vec::new(),
+        }
+    }
+}
+
 impl report::Outcome for Outcome {
     fn report(&self) -> Report {
         let mut table = Table::new(
@@ -316,6 +336,7 @@ impl report::Outcome for Outcome {
                 ("seed".into(), self.seed.to_string()),
             ],
             tables: vec![table],
+            charts: vec![self.chart()],
             run: Trail::together(self.seed, self.rows.iter().map(|row| row.trail)),
             ..Report::default()
         }
