@@ -116,7 +116,7 @@ fn main() -> ExitCode {
             json,
         } => {
             let json = if json { Json::Yes } else { Json::No };
-            let report = (name.run)(&size.options());
+            let report = name.report(&size.options());
             report::write(&report, &Outputs { svg, csv, json })
         }
         Command::All { out, size } => play_all(&out, &size.options()),
@@ -158,7 +158,7 @@ fn play_all(folder: &Path, options: &Options) -> std::io::Result<()> {
     // The last one, scaling, measures this process's memory: it has to come first.
     for scenario in scenarios::ALL.iter().rev() {
         eprintln!("{} …", scenario.name);
-        let report = (scenario.run)(options);
+        let report = scenario.report(options);
         let file = |ending: &str| Some(folder.join(format!("{}.{ending}", scenario.name)));
         let outputs = Outputs {
             svg: file("svg"),

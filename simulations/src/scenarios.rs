@@ -28,8 +28,19 @@ pub struct Scenario {
     pub name: &'static str,
     /// Its question, in one line.
     pub about: &'static str,
+    /// Plays and shows it; how long that takes here is not its business.
+    run: fn(&Options) -> Report,
+}
+
+impl Scenario {
     /// Plays and shows it.
-    pub run: fn(&Options) -> Report,
+    #[must_use]
+    pub fn report(&self, options: &Options) -> Report {
+        let start = Stopwatch::start();
+        let mut report = (self.run)(options);
+        report.run.wall = start.elapsed();
+        report
+    }
 }
 
 /// All of them.

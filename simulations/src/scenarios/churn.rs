@@ -26,7 +26,7 @@ use crate::model::sessions::Sessions;
 use crate::oracle;
 use crate::population::{self, Population};
 use crate::report::Report;
-use crate::scenarios::{Options, Scale, Stopwatch};
+use crate::scenarios::{Options, Scale};
 use crate::watch::{Ask, Client, Measured};
 use crate::world::HostId;
 
@@ -322,9 +322,6 @@ pub fn play(plan: &Plan) -> Outcome {
 /// Plays and shows.
 #[must_use]
 pub fn run(options: &Options) -> Report {
-    let begin = Stopwatch::start();
     let plan = Plan::of(options);
-    let mut report = play(&plan).report(&plan);
-    report.run.wall = begin.elapsed();
-    report
+    play(&plan).report(&plan)
 }

@@ -10,8 +10,8 @@ use std::time::Duration;
 use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
 
-use crate::report::{self, Axis, Cell, Chart, Outcome as _, Report, Run, Series, Style, Table};
-use crate::scenarios::{Options, Scale, Stopwatch};
+use crate::report::{self, Axis, Cell, Chart, Outcome as _, Report, Series, Style, Table};
+use crate::scenarios::{Options, Scale};
 use crate::swarm::times::Times;
 use crate::swarm::{self, Behaviour, Line, Linger, PeerPlan, Start, SwarmWorld, Trail, link};
 use crate::time::Time;
@@ -317,13 +317,5 @@ impl Outcome {
 /// Plays and shows.
 #[must_use]
 pub fn run(options: &Options) -> Report {
-    let start = Stopwatch::start();
-    let report = play(&Plan::from(*options)).report();
-    Report {
-        run: Run {
-            wall: start.elapsed(),
-            ..report.run
-        },
-        ..report
-    }
+    play(&Plan::from(*options)).report()
 }

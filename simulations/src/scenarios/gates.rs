@@ -14,7 +14,7 @@ use dht::{Config, Endpoint, Families, Id, Node};
 use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
 
-use super::{Options, Scale, Stopwatch};
+use super::{Options, Scale};
 use crate::machine::{Machine, Told};
 use crate::model::nat::HostClass;
 use crate::model::regions::{Geography, Region};
@@ -276,20 +276,8 @@ fn hops(population: &mut Population, plan: &Plan) -> Gate {
 /// Plays and shows.
 #[must_use]
 pub fn run(options: &Options) -> Report {
-    let start = Stopwatch::start();
     let plan = Plan::of(options);
-    let outcome = play(&plan);
-    Report {
-        run: Run {
-            seed: plan.seed,
-            digest: outcome.digest,
-            events: outcome.events,
-            wall: start.elapsed(),
-            virtual_time: outcome.virtual_time,
-            bytes_per_node: None,
-        },
-        ..outcome.report(&plan)
-    }
+    play(&plan).report(&plan)
 }
 
 impl Outcome {
@@ -299,7 +287,7 @@ impl Outcome {
         self.virtual_time += population.world.now().elapsed();
     }
 
-    /// The table, without the run.
+    /// The table.
     #[must_use]
     pub fn report(&self, plan: &Plan) -> Report {
         let columns = [
@@ -344,6 +332,13 @@ impl Outcome {
                 count(true),
                 count(false)
             )],
+            run: Run {
+                seed: plan.seed,
+                digest: self.digest,
+                events: self.events,
+                virtual_time: self.virtual_time,
+                ..Run::default()
+            },
             ..Report::default()
         }
     }

@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use dht::{Family, Id, K};
 
-use super::{Options, Scale, Stopwatch, resident_bytes};
+use super::{Options, Scale, resident_bytes};
 use crate::model::Internet;
 use crate::oracle;
 use crate::population::{Plan as Settlement, Population, Workload};
@@ -226,24 +226,12 @@ fn measure(population: &mut Population, lookups: u32, (weather, size): (Weather,
 /// Plays and shows.
 #[must_use]
 pub fn run(options: &Options) -> Report {
-    let start = Stopwatch::start();
     let plan = Plan::of(options);
-    let outcome = play(&plan);
-    Report {
-        run: Run {
-            seed: plan.seed,
-            digest: outcome.digest,
-            events: outcome.events,
-            wall: start.elapsed(),
-            virtual_time: outcome.virtual_time,
-            bytes_per_node: outcome.bytes_per_node,
-        },
-        ..outcome.report(&plan)
-    }
+    play(&plan).report(&plan)
 }
 
 impl Outcome {
-    /// Table and charts, without the run.
+    /// Table and charts.
     #[must_use]
     pub fn report(&self, plan: &Plan) -> Report {
         let mut table = Table::new(
@@ -291,7 +279,14 @@ impl Outcome {
             tables: vec![table],
             charts: vec![self.chart(plan)],
             findings: self.findings(),
-            ..Report::default()
+            run: Run {
+                seed: plan.seed,
+                digest: self.digest,
+                events: self.events,
+                virtual_time: self.virtual_time,
+                bytes_per_node: self.bytes_per_node,
+                ..Run::default()
+            },
         }
     }
 

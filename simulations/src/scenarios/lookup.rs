@@ -33,7 +33,7 @@ use crate::population::{self, Population};
 use crate::publisher::Publisher;
 use crate::random;
 use crate::report::{Distribution, Report, Run};
-use crate::scenarios::{Options, Scale, Stopwatch};
+use crate::scenarios::{Options, Scale};
 use crate::watch::{Ask, Client, Measured};
 use crate::world::HostId;
 
@@ -452,9 +452,6 @@ pub fn play(plan: &Plan) -> Outcome {
 /// Plays and shows.
 #[must_use]
 pub fn run(options: &Options) -> Report {
-    let begin = Stopwatch::start();
     let plan = Plan::of(options);
-    let mut report = play(&plan).report(&plan);
-    report.run.wall = begin.elapsed();
-    report
+    play(&plan).report(&plan)
 }

@@ -14,7 +14,7 @@ use crate::population::{self, Population};
 use crate::random;
 use crate::report::{Axis, Cell, Chart, Report, Run, Series, Style, Table};
 use crate::scenarios::phases::{Bin, Phases, Pulse};
-use crate::scenarios::{Options, Scale, Stopwatch};
+use crate::scenarios::{Options, Scale};
 use crate::time::Time;
 use crate::watch::Client;
 use crate::world::HostId;
@@ -389,9 +389,6 @@ impl Outcome {
 /// Plays and shows it.
 #[must_use]
 pub fn run(options: &Options) -> Report {
-    let start = Stopwatch::start();
     let plan = Plan::of(options);
-    let mut report = play(&plan).report(&plan);
-    report.run.wall = start.elapsed();
-    report
+    play(&plan).report(&plan)
 }

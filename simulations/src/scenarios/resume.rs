@@ -7,10 +7,8 @@
 
 use std::time::Duration;
 
-use crate::report::{
-    self, Axis, Cell, Chart, Format, Outcome as _, Report, Run, Series, Style, Table,
-};
-use crate::scenarios::{Options, Scale, Stopwatch};
+use crate::report::{self, Axis, Cell, Chart, Format, Outcome as _, Report, Series, Style, Table};
+use crate::scenarios::{Options, Scale};
 use crate::swarm::{
     self, Departure, Line, Memory, PeerIndex, PeerPlan, Start, SwarmWorld, TrackerPlan, Trail,
 };
@@ -346,13 +344,5 @@ impl report::Outcome for Outcome {
 /// Plays and shows.
 #[must_use]
 pub fn run(options: &Options) -> Report {
-    let start = Stopwatch::start();
-    let report = play(&Plan::from(*options)).report();
-    Report {
-        run: Run {
-            wall: start.elapsed(),
-            ..report.run
-        },
-        ..report
-    }
+    play(&Plan::from(*options)).report()
 }

@@ -138,20 +138,8 @@ pub fn play(plan: &Plan) -> Outcome {
 /// Plays and shows.
 #[must_use]
 pub fn run(options: &Options) -> Report {
-    let start = Stopwatch::start();
     let plan = Plan::of(options);
-    let outcome = play(&plan);
-    Report {
-        run: Run {
-            seed: plan.seed,
-            digest: outcome.digest,
-            events: outcome.rows.iter().map(|row| row.events).sum(),
-            wall: start.elapsed(),
-            virtual_time: outcome.virtual_time,
-            bytes_per_node: outcome.rows.last().and_then(|row| row.bytes),
-        },
-        ..outcome.report(&plan)
-    }
+    play(&plan).report(&plan)
 }
 
 impl Row {
@@ -191,7 +179,7 @@ impl Outcome {
         table
     }
 
-    /// Table and charts, without the run.
+    /// Table and charts.
     #[must_use]
     pub fn report(&self, plan: &Plan) -> Report {
         let series = |name: &str, value: &dyn Fn(&Row) -> f64| {
@@ -240,7 +228,14 @@ impl Outcome {
                 })
                 .into_iter()
                 .collect(),
-            ..Report::default()
+            run: Run {
+                seed: plan.seed,
+                digest: self.digest,
+                events: self.rows.iter().map(|row| row.events).sum(),
+                virtual_time: self.virtual_time,
+                bytes_per_node: self.rows.last().and_then(|row| row.bytes),
+                ..Run::default()
+            },
         }
     }
 }

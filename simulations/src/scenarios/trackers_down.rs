@@ -20,10 +20,10 @@ use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
 use trackless::swarm::Pex;
 
-use super::{Options, Scale, Stopwatch};
+use super::{Options, Scale};
 use crate::coupled::{Coupled, Spent};
 use crate::population::{Plan as Settlement, Population};
-use crate::report::{Report, Run};
+use crate::report::Report;
 use crate::swarm::{self, Line, Linger, PeerIndex, PeerPlan, Start, SwarmWorld, TrackerPlan, link};
 use crate::time::Time;
 
@@ -455,18 +455,6 @@ impl Row {
 /// Plays and shows.
 #[must_use]
 pub fn run(options: &Options) -> Report {
-    let start = Stopwatch::start();
     let plan = Plan::of(options);
-    let outcome = play(&plan);
-    Report {
-        run: Run {
-            seed: plan.seed,
-            digest: outcome.digest,
-            events: outcome.events,
-            wall: start.elapsed(),
-            virtual_time: outcome.virtual_time,
-            bytes_per_node: None,
-        },
-        ..outcome.report(&plan)
-    }
+    play(&plan).report(&plan)
 }

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::{Group, Outcome, Plan, Row, Sources};
-use crate::report::{Axis, Cell, Chart, Distribution, Report, Series, Style, Table};
+use crate::report::{Axis, Cell, Chart, Distribution, Report, Run, Series, Style, Table};
 
 impl Sources {
     /// Its name in tables.
@@ -81,7 +81,13 @@ impl Outcome {
             tables: vec![self.peers(plan), self.parts(), self.cost(plan)],
             charts: vec![self.completions(plan), self.times(plan)],
             findings: self.findings(plan),
-            ..Report::default()
+            run: Run {
+                seed: plan.seed,
+                digest: self.digest,
+                events: self.events,
+                virtual_time: self.virtual_time,
+                ..Run::default()
+            },
         }
     }
 
