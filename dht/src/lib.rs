@@ -21,7 +21,7 @@
 //! # }
 //! ```
 //!
-//! Files, each using only those before it: `family`, `id`, `contact`, `message` (KRPC), then the
+//! Files, each using only those before it: `family`, `id`, `contact`, `tuning`, `message` (KRPC), then the
 //! leaves `table`, `transactions`, `lookup`, `token`, `peers`, `reachability`, `limiter`, `pace`,
 //! which do not know each other, and `node`, the machine that wires them.
 
@@ -41,6 +41,7 @@ pub mod reachability;
 pub mod table;
 pub mod token;
 pub mod transactions;
+pub mod tuning;
 
 pub use bencode::{AddressPolicy, Endpoint, Family};
 
@@ -53,3 +54,4 @@ pub use node::{
     Config, Event, LookupId, LookupReport, Node, Queries, Role, Stats, Tracing, Transmit,
 };
 pub use table::{CAPACITIES, Entry, Health};
+pub use tuning::Tuning;

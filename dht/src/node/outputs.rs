@@ -13,6 +13,7 @@ use crate::contact::Contact;
 use crate::family::Families;
 use crate::id::Id;
 use crate::message::Malformed;
+use crate::tuning::Tuning;
 
 /// Outputs queued of either kind.
 const MAX_QUEUED: usize = 8192;
@@ -39,6 +40,8 @@ pub struct Config {
     /// Which addresses it talks to and hands on. A special range in it is a private network, where
     /// several nodes may share an address.
     pub policy: AddressPolicy,
+    /// How eager it is, and how much it remembers.
+    pub tuning: Tuning,
     /// The `v` of its messages: two letters for the client, two bytes of version.
     pub version: [u8; 4],
 }
@@ -50,6 +53,7 @@ impl Default for Config {
             families: Families::default(),
             role: Role::default(),
             policy: AddressPolicy::new(Vec::new()),
+            tuning: Tuning::default(),
             version: *b"TL\x00\x01",
         }
     }

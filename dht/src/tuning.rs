@@ -1,0 +1,31 @@
+//! The numbers that experiments choose: how eager a lookup is, how much a node remembers.
+//!
+//! Everything here trades speed against load on others or memory. Invariant: the defaults are those
+//! that `trackless-sim run sweep` found best; what only bounds attackers stays with its owner.
+
+/// How a node looks up and what it remembers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Tuning {
+    /// Questions of a lookup that may be active, neither answered nor slow, while it approaches.
+    pub homing: usize,
+    /// The same once it is among the closest nodes.
+    pub converging: usize,
+    /// A question is slow after this share of all round trips, in percent.
+    pub hedge: u8,
+    /// Nodes remembered beside the table.
+    pub pool: usize,
+    /// Contacts that a lookup begins with.
+    pub seeds: usize,
+}
+
+impl Default for Tuning {
+    fn default() -> Tuning {
+        Tuning {
+            homing: 4,
+            converging: 12,
+            hedge: 75,
+            pool: 2_048,
+            seeds: 16,
+        }
+    }
+}
