@@ -44,7 +44,9 @@ impl Node {
         self.stats.responses += 1;
         let rtt = now.saturating_duration_since(question.sent);
         self.path.pace.observe(rtt);
+        // `Threat:` nobody, however many, votes us to an address that no node can have.
         if let Some(seen) = response.ip
+            && self.config.policy.admits_ip(seen.ip)
             && let Some(elected) = self.path.votes.observed(from.ip, seen.ip)
         {
             self.outbox.event(Event::ExternalAddress(elected));
