@@ -36,6 +36,13 @@ pub(crate) enum Presence {
     Suspended(Machine),
 }
 
+/// Whether somebody listens to a host's wire.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Wire {
+    Private,
+    Tapped,
+}
+
 /// When a machine is woken. The agenda cannot forget, so an alarm that is overtaken by an earlier one
 /// stays there; it is used again instead of adding another. (A node that pings a hundred contacts in
 /// a quarter of an hour would leave a hundred alarms behind.)
@@ -84,6 +91,7 @@ pub struct Host {
     pub(crate) site: Site,
     pub(crate) link: Link,
     pub(crate) side: Side,
+    pub(crate) wire: Wire,
     /// The next host behind the same address.
     pub(crate) neighbour: Option<HostId>,
     nat: Nat,
@@ -105,6 +113,7 @@ impl Host {
             site: internet.geography.site_in(region, rng),
             link: internet.loss.link(rng),
             side: 0,
+            wire: Wire::Private,
             neighbour: None,
             nat: Nat::new(class, internet.classes.timeout(rng)),
             serial: u32::MAX,

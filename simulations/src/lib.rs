@@ -8,7 +8,8 @@
 //! - [`model`] says how the internet behaves: distance, loss, NATs, churn, addresses;
 //! - [`neighbours`] are other people's clients, by their policies;
 //! - [`machine`], [`host`], [`world`] run DHT nodes on hosts and carry their datagrams;
-//! - [`population`] lets people arrive, leave, return and ask; [`watch`] measures their lookups;
+//! - [`population`] lets people arrive, leave, return and ask; [`watch`] measures their lookups
+//!   and listens to their [`wire`];
 //! - [`swarm`] joins torrents by streams of bytes, [`coupled`] gives them a DHT; [`oracle`] knows the truth;
 //! - [`scenarios`] play and measure, one file an experiment; [`portrait`] draws one node; [`report`] shows what came out.
 //!
@@ -32,4 +33,5 @@ pub mod scenarios;
 pub mod swarm;
 pub mod time;
 pub mod watch;
+pub mod wire;
 pub mod world;

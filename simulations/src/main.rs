@@ -77,6 +77,9 @@ struct Size {
     /// Nodes or peers of the largest world, instead of the scenario's own number.
     #[arg(long)]
     nodes: Option<u32>,
+    /// Worlds of each kind, with other seeds, whose results count together: lookups, sweeps, announcements.
+    #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=1_000))]
+    seeds: u32,
     /// The variant that the tests play: seconds instead of minutes.
     #[arg(long)]
     small: bool,
@@ -87,6 +90,7 @@ impl Size {
         Options {
             seed: self.seed,
             nodes: self.nodes,
+            seeds: self.seeds,
             scale: if self.small {
                 Scale::Small
             } else {

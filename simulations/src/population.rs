@@ -8,7 +8,7 @@
 
 use std::time::Duration;
 
-use dht::{AnnouncePort, Config, Endpoint, Families, Id, Node, Role};
+use dht::{AnnouncePort, Config, Endpoint, Families, Id, Node, Role, Tuning};
 use rand::RngExt;
 
 use crate::machine::Machine;
@@ -19,6 +19,7 @@ use crate::neighbours::{Kind, Mix, Neighbour};
 use crate::random;
 use crate::time::Time;
 use crate::watch::{Ask, Client, Measured, Ticket, Watch};
+use crate::wire::Ledger;
 use crate::world::{HostId, Step, World};
 
 /// Bootstrap nodes of every network: open, permanent, run by shipping nodes.
@@ -63,6 +64,8 @@ pub struct Plan {
     pub internet: Internet,
     /// What they do.
     pub workload: Workload,
+    /// The tunings of those shipping nodes that are placed as `Client::Tuned`.
+    pub variants: Vec<Tuning>,
     /// Of everything random.
     pub seed: u64,
 }
@@ -78,6 +81,7 @@ impl Plan {
             mix: Mix::default(),
             internet: Internet::calm(),
             workload: Workload { lookups: 0.0 },
+            variants: Vec::new(),
             seed,
         }
     }
@@ -161,16 +165,25 @@ impl Population {
     pub fn run_until(&mut self, until: Time) -> Option<(HostId, u32)> {
         loop {
             let step = self.world.step(until);
-            let now = self.world.now();
-            for (host, told) in self.world.take_told() {
-                self.watch.told(now, host, told);
-            }
+            self.listen();
             match step {
                 Step::Handled => {}
                 Step::Still => return None,
                 Step::Cue(host, what) if what >= SCENARIO => return Some((host, what)),
                 Step::Cue(host, what) => self.follow(host, what),
             }
+        }
+    }
+
+    /// Hands on what was heard and told.
+    fn listen(&mut self) {
+        // What came by the wire is what machines tell of afterwards.
+        for heard in self.world.take_overheard() {
+            self.watch.overheard(&heard);
+        }
+        let now = self.world.now();
+        for (host, told) in self.world.take_told() {
+            self.watch.told(now, host, told);
         }
     }
 
@@ -272,8 +285,13 @@ impl Population {
             return;
         };
         let mut machine = match resident.client {
-            Client::Ours => {
+            Client::Ours | Client::Tuned(_) => {
+                let variant = match resident.client {
+                    Client::Tuned(number) => self.plan.variants.get(usize::from(number)),
+                    _ => None,
+                };
                 let config = Config {
+                    tuning: variant.copied().unwrap_or_default(),
                     id: resident.id,
                     families: Families::V4,
                     role: resident.standing,
@@ -397,10 +415,14 @@ impl Population {
             return false;
         };
         self.watch.begin((host, ticket), client, target, now);
-        for (whose, told) in self.world.take_told() {
-            self.watch.told(now, whose, told);
-        }
+        self.listen();
         true
+    }
+
+    /// What passed the wire of `host` since [`World::tap`].
+    #[must_use]
+    pub fn ledger(&self, host: HostId) -> Ledger {
+        self.watch.ledger(host)
     }
 
     /// The measured lookups that ended since the last call, in the order of their end.

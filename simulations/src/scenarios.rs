@@ -3,6 +3,8 @@
 //! One file an experiment, all of the same shape: a `Plan` from the [`Options`], `play` which makes
 //! an `Outcome` of typed rows, and `run`, which shows them as a `Report`.
 
+pub mod announce;
+mod arena;
 pub mod attack;
 pub mod bootstrap;
 pub mod churn;
@@ -59,6 +61,11 @@ pub const ALL: &[Scenario] = &[
         name: "lookup",
         about: "How long does it take until the first peer, and against what floor?",
         run: lookup::run,
+    },
+    Scenario {
+        name: "announce",
+        about: "How long until eight nodes store an announcement, and what does repeating it cost?",
+        run: announce::run,
     },
     Scenario {
         name: "churn",
@@ -130,6 +137,8 @@ pub struct Options {
     pub seed: u64,
     /// Nodes or peers, where the experiment does not sweep over them.
     pub nodes: Option<u32>,
+    /// Worlds of each kind whose results count together, where the experiment can; at least 1.
+    pub seeds: u32,
     /// How much is done where `nodes` does not say.
     pub scale: Scale,
 }
@@ -139,6 +148,7 @@ impl Default for Options {
         Options {
             seed: 1,
             nodes: None,
+            seeds: 1,
             scale: Scale::Full,
         }
     }

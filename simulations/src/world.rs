@@ -14,7 +14,7 @@ use rand_chacha::ChaCha8Rng;
 
 use crate::agenda::Agenda;
 use crate::dwellings::Dwellings;
-use crate::host::{Host, Presence};
+use crate::host::{Host, Presence, Wire};
 pub use crate::host::{HostId, Side};
 use crate::machine::{Machine, Told};
 use crate::model::Internet;
@@ -22,6 +22,7 @@ use crate::model::loss::Fate;
 use crate::model::nat::HostClass;
 use crate::model::regions::Region;
 use crate::time::{Clock, Time};
+use crate::wire::{Overheard, Way};
 
 /// What happens at a time.
 #[derive(Debug)]
@@ -73,6 +74,7 @@ pub struct World {
     dwellings: Dwellings,
     agenda: Agenda<Happening>,
     told: Vec<(HostId, Told)>,
+    overheard: Vec<Overheard>,
     rng: ChaCha8Rng,
     traffic: Traffic,
     events: u64,
@@ -91,6 +93,7 @@ impl World {
             dwellings: Dwellings::default(),
             agenda: Agenda::new(),
             told: Vec::new(),
+            overheard: Vec::new(),
             rng: ChaCha8Rng::seed_from_u64(seed),
             traffic: Traffic::default(),
             events: 0,
@@ -260,7 +263,8 @@ impl World {
             self.traffic.filtered += 1;
             return;
         }
-        let Presence::Running(machine) = &mut there.presence else {
+        self.hear(host, Way::In, from, payload);
+        let Presence::Running(machine) = &mut self.hosts[host as usize].presence else {
             self.traffic.vain += 1;
             return;
         };
@@ -325,6 +329,7 @@ impl World {
     fn send(&mut self, host: HostId, from: SocketAddrV4, to: SocketAddrV4, payload: Vec<u8>) {
         self.traffic.sent += 1;
         self.traffic.bytes += payload.len() as u64;
+        self.hear(host, Way::Out, to, &payload);
         let Some(there) = self.host_at(to) else {
             self.traffic.vain += 1;
             return;
@@ -387,6 +392,28 @@ impl World {
     /// What machines told since the last call, each with its host.
     pub fn take_told(&mut self) -> Vec<(HostId, Told)> {
         std::mem::take(&mut self.told)
+    }
+
+    /// From now on whatever passes the wire of `host` is overheard. It changes no run.
+    pub fn tap(&mut self, host: HostId) {
+        self.hosts[host as usize].wire = Wire::Tapped;
+    }
+
+    fn hear(&mut self, host: HostId, way: Way, peer: SocketAddrV4, payload: &[u8]) {
+        if self.hosts[host as usize].wire == Wire::Tapped {
+            self.overheard.push(Overheard {
+                host,
+                at: self.now,
+                way,
+                peer,
+                payload: payload.into(),
+            });
+        }
+    }
+
+    /// What passed tapped wires since the last call, in its order.
+    pub fn take_overheard(&mut self) -> Vec<Overheard> {
+        std::mem::take(&mut self.overheard)
     }
 
     /// A host.

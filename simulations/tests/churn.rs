@@ -7,8 +7,8 @@ use trackless_simulations::scenarios::{Options, Scale};
 fn announcements_outlive_churn_but_not_their_lifetime_unless_they_are_repeated() {
     let plan = Plan::of(&Options {
         seed: 3,
-        nodes: None,
         scale: Scale::Small,
+        ..Options::default()
     });
     let outcome = play(&plan);
     let first = outcome.survival.first().expect("looked at once");

@@ -8,8 +8,8 @@ use trackless_simulations::watch::Client;
 fn lookups_find_peers_with_and_without_dead_contacts_but_not_before_the_floor() {
     let plan = Plan::of(&Options {
         seed: 7,
-        nodes: None,
         scale: Scale::Small,
+        ..Options::default()
     });
     let outcome = play(&plan);
     for cell in &plan.cells {

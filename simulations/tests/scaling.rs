@@ -8,8 +8,8 @@ use trackless_simulations::scenarios::{Options, Scale};
 fn counts_are_determined_and_costs_bounded() {
     let plan = Plan::of(&Options {
         seed: 1,
-        nodes: None,
         scale: Scale::Small,
+        ..Options::default()
     });
     let [first, second] = [play(&plan), play(&plan)];
     assert_eq!(first.digest, second.digest);

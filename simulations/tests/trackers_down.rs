@@ -8,8 +8,8 @@ use trackless_simulations::scenarios::{Options, Scale};
 fn plan(seed: u64) -> Plan {
     Plan::of(&Options {
         seed,
-        nodes: None,
         scale: Scale::Small,
+        ..Options::default()
     })
 }
 

@@ -19,14 +19,6 @@ const SLACK: f64 = 0.05;
 /// How charts call the floor of the shipping node.
 const FLOOR: &str = "floor of trackless";
 
-/// How the tables call it.
-fn name(client: Client) -> String {
-    match client {
-        Client::Ours => "trackless".to_owned(),
-        Client::Theirs(kind) => kind.to_string(),
-    }
-}
-
 /// The line through points, by least squares: its height at 0 and its slope.
 fn line(points: &[(f64, f64)]) -> Option<(f64, f64)> {
     let count = points.len() as f64;
@@ -72,12 +64,12 @@ impl Outcome {
                 .to_owned(),
             parameters: vec![
                 ("nodes".to_owned(), most.to_string()),
-                ("seed".to_owned(), plan.seed.to_string()),
+                ("seeds".to_owned(), plan.seeds.to_string()),
             ],
             tables: vec![self.measured(), self.expected(clients)],
             charts: self.charts(clients),
             findings: self.findings(),
-            run: self.cost(plan.seed),
+            run: self.run.clone(),
         }
     }
 
@@ -95,7 +87,9 @@ impl Outcome {
             ("floor p50", ""),
             ("over floor", ""),
             ("whole p50", ""),
+            ("whole p99", ""),
             ("asked", ""),
+            ("questions caused", ""),
             ("unanswered", ""),
             ("hops", ""),
             ("recall of 8", ""),
@@ -108,17 +102,19 @@ impl Outcome {
             table.push([
                 row.nodes.into(),
                 Cell::Percent(row.dead),
-                name(row.client).into(),
+                row.client.to_string().into(),
                 Cell::Number(row.contacts, 0),
                 row.lookups.into(),
-                Cell::Percent(row.success()),
+                Cell::Number(row.success(), 5),
                 Cell::seconds(row.first_within(0.5)),
                 Cell::seconds(row.first_within(0.9)),
                 Cell::seconds(row.first_within(0.99)),
                 Cell::seconds(floor),
                 Cell::number(over, 2),
                 Cell::seconds(row.whole.median()),
+                Cell::seconds(row.whole.quantile(0.99)),
                 Cell::Number(row.asked, 1),
+                Cell::Number(row.sent, 1),
                 Cell::Percent(row.unanswered),
                 Cell::number(hops, 1),
                 Cell::Percent(row.recall),
@@ -150,7 +146,7 @@ impl Outcome {
                 continue;
             }
             table.push([
-                name(*client).into(),
+                client.to_string().into(),
                 rows.len().into(),
                 Cell::seconds(at(trend(&rows, |row| row.first_within(0.5)), WORLD)),
                 Cell::seconds(at(trend(&rows, |row| row.first_within(0.9)), WORLD)),
@@ -172,13 +168,13 @@ impl Outcome {
             let rows = self.usual(*client);
             let point = |row: &&Row| Some((f64::from(row.nodes), row.first_within(0.5)?));
             let points: Vec<(f64, f64)> = rows.iter().filter_map(point).collect();
-            series.push(Series::new(&name(*client), Style::Line, points));
+            series.push(Series::new(&client.to_string(), Style::Line, points));
             let line = trend(&rows, |row| row.first_within(0.5));
             let ends = rows.last().map(|row| [f64::from(row.nodes), WORLD]);
             let ends = ends.into_iter().flatten();
             let points: Vec<(f64, f64)> = ends.filter_map(|n| Some((n, at(line, n)?))).collect();
             if !points.is_empty() {
-                series.push(Series::new(&name(*client), Style::Dashed, points));
+                series.push(Series::new(&client.to_string(), Style::Dashed, points));
             }
         }
         let rows = self.usual(Client::Ours);
@@ -201,7 +197,7 @@ impl Outcome {
             let rows = self.rows.iter();
             let rows = rows.filter(|row| row.client == *client && row.nodes == nodes);
             let points = rows.filter_map(|row| Some((row.dead, row.first_within(0.9)?)));
-            Series::new(&name(*client), Style::Line, points.collect())
+            Series::new(&client.to_string(), Style::Line, points.collect())
         };
         Chart {
             title: format!("First peer by dead share, {nodes} nodes"),
@@ -218,7 +214,7 @@ impl Outcome {
         let of = |client: &Client| {
             let row = self.row((nodes, USUAL), *client)?;
             let points = row.first.cdf_of(row.lookups);
-            Some(Series::new(&name(*client), Style::Steps, points))
+            Some(Series::new(&client.to_string(), Style::Steps, points))
         };
         let floor = self.row((nodes, USUAL), Client::Ours).map(|row| {
             let points = row.floor.cdf_of(row.lookups);
