@@ -6,6 +6,7 @@
 //! address), and newcomers keep the number up. Each node also asks for and announces torrents.
 //! Invariant: all that happens here happens by a cue of the world, so a run stays determined.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use dht::{AnnouncePort, Config, Endpoint, Families, Id, Node, Role, Tuning};
@@ -117,6 +118,8 @@ pub struct Population {
     residents: Vec<Option<Resident>>,
     bootstrap: Vec<Endpoint>,
     alive: u32,
+    /// Those whose residents look for nothing of their own accord.
+    idle: BTreeSet<HostId>,
     watch: Watch,
 }
 
@@ -131,6 +134,7 @@ impl Population {
             residents: Vec::new(),
             bootstrap: Vec::new(),
             alive: 0,
+            idle: BTreeSet::new(),
             watch: Watch::default(),
         };
         for _ in 0..BOOTSTRAP.min(population.plan.nodes) {
@@ -257,6 +261,11 @@ impl Population {
         host
     }
 
+    /// From now on the resident of `host` looks for nothing of its own accord.
+    pub fn idle(&mut self, host: HostId) {
+        self.idle.insert(host);
+    }
+
     fn move_in(&mut self, host: HostId, client: Client, habit: Habit) {
         // dht.md §5.2: 70 % of those whom nobody can reach do not say so.
         let reachable = self.world.host(host).class().is_reachable();
@@ -324,7 +333,7 @@ impl Population {
     /// The resident of `host` looks for a torrent that nobody measures.
     fn ask(&mut self, host: HostId) {
         let target = Id::random(self.world.rng());
-        if self.command(host, target, Ask::Peers).is_some() {
+        if !self.idle.contains(&host) && self.command(host, target, Ask::Peers).is_some() {
             self.ask_later(host);
         }
     }

@@ -9,6 +9,7 @@ pub mod attack;
 pub mod bootstrap;
 pub mod churn;
 pub mod free_riders;
+mod freshness;
 pub mod gates;
 pub mod join;
 pub mod lookup;
@@ -20,6 +21,7 @@ pub mod resume;
 pub mod saved;
 pub mod scaling;
 pub mod trackers_down;
+pub mod upkeep;
 
 use crate::report::Report;
 
@@ -71,6 +73,11 @@ pub const ALL: &[Scenario] = &[
         name: "churn",
         about: "How long do announcements live while people come and go, and how fresh are tables?",
         run: churn::run,
+    },
+    Scenario {
+        name: "upkeep",
+        about: "What does an idle node exchange, and how good is its table for that?",
+        run: upkeep::run,
     },
     Scenario {
         name: "bootstrap",

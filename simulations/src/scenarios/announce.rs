@@ -23,7 +23,7 @@ use crate::watch::{Ask, CLOSED, Client, Measured};
 
 mod show;
 
-/// Between two announcements of a host: none of the clients needs longer for one.
+/// Between two announcements of a host: all but one of the clients are done within it.
 const PAUSE: Duration = Duration::from_secs(40);
 /// Time for the announcements that were begun last.
 const LAST: Duration = Duration::from_secs(120);

@@ -26,6 +26,8 @@ use crate::model::sessions::Sessions;
 use crate::oracle;
 use crate::population::{self, Population};
 use crate::report::Report;
+use crate::scenarios::freshness;
+pub use crate::scenarios::freshness::Freshness;
 use crate::scenarios::{Options, Scale};
 use crate::watch::{Ask, Client, Measured};
 use crate::world::HostId;
@@ -35,7 +37,8 @@ mod swarms;
 mod tables;
 
 pub use swarms::{Repetition, Swarms};
-pub use tables::{Freshness, Upkeep};
+use tables::Meter;
+pub use tables::Upkeep;
 
 const MINUTE: Duration = Duration::from_secs(60);
 /// From everybody's arrival until the first announcement.
@@ -245,7 +248,7 @@ impl Field {
     /// What is left of `hashes`, by the lookups of this minute.
     fn survival(&self, minute: u32, hashes: &[Once], measured: &[Measured]) -> Survival {
         let runs = |(host, id): &(HostId, Id)| {
-            let machine = tables::machine(&self.people.world, *host);
+            let machine = freshness::machine(&self.people.world, *host);
             machine.and_then(Machine::id) == Some(*id)
         };
         let finds = |once: &&Once| {
@@ -279,8 +282,8 @@ pub fn play(plan: &Plan) -> Outcome {
     let mut permanent = [field.searchers.clone(), field.announcers.clone()].concat();
     permanent.sort_unstable();
     let begun = field.people.world.now();
-    let meter = tables::Meter::begin(&field.people.world, &[open, natted].concat());
-    let (mut survival, mut freshness) = (Vec::new(), Vec::new());
+    let meter = Meter::begin(&field.people.world, &[open, natted].concat());
+    let (mut survival, mut tables) = (Vec::new(), Vec::new());
     let last = plan.minutes.last().copied().unwrap_or(0);
     for minute in 0..=last {
         swarms.live(&mut field.people, minute, &permanent);
@@ -292,7 +295,10 @@ pub fn play(plan: &Plan) -> Outcome {
             field.look_up(swarms.hashes());
         }
         if minute % TABLES_EVERY == 0 {
-            freshness.push(tables::freshness(&field.people.world, minute));
+            let world = &field.people.world;
+            let ours = world.running().map(|(_, machine)| machine);
+            let ours = ours.filter(|machine| matches!(machine, Machine::Ours(_)));
+            tables.push(freshness::look(world, ours, minute));
         }
         field.people.run(MINUTE);
         let measured = field.people.take_measured();
@@ -311,7 +317,7 @@ pub fn play(plan: &Plan) -> Outcome {
     Outcome {
         survival,
         repetition: swarms.repetition(),
-        freshness,
+        freshness: tables,
         upkeep: classes.map(|class| meter.read(world, class, span)).into(),
         digest: world.digest(),
         events: world.events(),

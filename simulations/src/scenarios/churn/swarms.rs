@@ -9,9 +9,9 @@ use std::net::SocketAddr;
 use dht::{Endpoint, Id};
 use rand::RngExt;
 
-use super::tables;
 use crate::machine::Machine;
 use crate::population::{BOOTSTRAP, Population};
+use crate::scenarios::freshness;
 use crate::watch::{Ask, Measured};
 use crate::world::HostId;
 
@@ -172,7 +172,7 @@ fn member(people: &Population, host: HostId, due: u32) -> Option<Member> {
     let world = &people.world;
     Some(Member {
         host,
-        id: tables::machine(world, host).and_then(Machine::id)?,
+        id: freshness::machine(world, host).and_then(Machine::id)?,
         endpoint: Endpoint::from(SocketAddr::V4(world.host(host).endpoint())),
         due,
     })
@@ -183,6 +183,6 @@ fn member(people: &Population, host: HostId, due: u32) -> Option<Member> {
 fn runs(people: &Population, member: &Member) -> bool {
     let world = &people.world;
     let endpoint = Endpoint::from(SocketAddr::V4(world.host(member.host).endpoint()));
-    let id = tables::machine(world, member.host).and_then(Machine::id);
+    let id = freshness::machine(world, member.host).and_then(Machine::id);
     id == Some(member.id) && endpoint == member.endpoint
 }
