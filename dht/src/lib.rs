@@ -21,16 +21,18 @@
 //! # }
 //! ```
 //!
-//! Files, each using only those before it: `family`, `id`, `contact`, `tuning`, `message` (KRPC), then the
-//! leaves `table`, `transactions`, `lookup`, `token`, `peers`, `reachability`, `limiter`, `pace`,
+//! Files, each using only those before it: `family`, `id`, `contact`, `tuning`, `bloom`, `message` (KRPC), then
+//! the leaves `table`, `transactions`, `lookup`, `token`, `peers`, `items`, `reachability`, `limiter`, `pace`,
 //! which do not know each other, and `node`, the machine that wires them.
 
 // Tests begin at some instant; nothing that ships reads a clock.
 #![cfg_attr(test, allow(clippy::disallowed_methods))]
 
+pub mod bloom;
 pub mod contact;
 pub mod family;
 pub mod id;
+pub mod items;
 pub mod limiter;
 pub mod lookup;
 pub mod message;
@@ -45,9 +47,11 @@ pub mod tuning;
 
 pub use bencode::{AddressPolicy, Endpoint, Family};
 
+pub use bloom::Bloom;
 pub use contact::{Address, Contact};
 pub use family::{Families, PerFamily};
 pub use id::{BadId, Distance, ID_BITS, ID_LENGTH, Id};
+pub use items::{BadItem, Item};
 pub use lookup::{ALPHA, K, MAX_QUERIES};
 pub use message::AnnouncePort;
 pub use node::{
