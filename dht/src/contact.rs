@@ -2,6 +2,8 @@
 //!
 //! Only a claim, until the node itself answered. Knows neither tables nor messages.
 
+use std::net::IpAddr;
+
 use bencode::Endpoint;
 
 use crate::id::Id;
@@ -13,6 +15,21 @@ pub struct Contact {
     pub id: Id,
     /// Its address and UDP port.
     pub endpoint: Endpoint,
+}
+
+/// The network that one host can easily have whole: a v4 /24, a v6 /48 (dht.md §3.3).
+#[must_use]
+pub fn network_of(ip: IpAddr) -> IpAddr {
+    match ip {
+        IpAddr::V4(ip) => {
+            let [a, b, c, _] = ip.octets();
+            IpAddr::from([a, b, c, 0])
+        }
+        IpAddr::V6(ip) => {
+            let [a, b, c, ..] = ip.segments();
+            IpAddr::from([a, b, c, 0, 0, 0, 0, 0])
+        }
+    }
 }
 
 /// Whether other contacts may live at the same IP address.

@@ -12,7 +12,7 @@ use crate::id::Id;
 
 mod store;
 
-pub use store::{Items, MAX_BYTES, MAX_ITEMS, Refusal};
+pub use store::{Items, LIFETIME, MAX_BYTES, MAX_ITEMS, MAX_SHARE, Refusal};
 
 /// Longest bencoded value (BEP 44: more is not safe to store).
 pub const MAX_VALUE: usize = 1_000;

@@ -2,7 +2,8 @@
 //!
 //! The owner calls `handle_*` with what arrived and commands with what it wants; both decide at
 //! once and queue outputs; `poll_*` only pop. This file holds the type, its entrance and its views;
-//! `queries` answers others, `replies` receives answers, `searches` drives lookups, `upkeep` joins
+//! `queries` and `storing` answer others, `replies` receives answers, `asking` knows
+//! what else than nodes and peers can be asked for, `searches` drives lookups, `upkeep` joins
 //! and maintains. Only this module knows how the leaves fit together.
 
 use std::collections::BTreeMap;
@@ -16,6 +17,7 @@ use rand_chacha::ChaCha8Rng;
 use crate::contact::{Address, Contact};
 use crate::family::{BOTH, PerFamily};
 use crate::id::Id;
+use crate::items::Items;
 use crate::limiter::Limiter;
 use crate::message::{self, AnnouncePort, Body, Envelope, Method, Standing, Want};
 use crate::pace::Pace;
@@ -25,15 +27,19 @@ use crate::table::{Entry, Table};
 use crate::token::Tokens;
 use crate::transactions::{Patience, Transactions};
 
+mod asking;
 mod outputs;
 mod queries;
 mod replies;
 mod searches;
+mod storing;
 mod upkeep;
 
+use asking::Errand;
 use outputs::Outbox;
 pub use outputs::{Config, Event, LookupId, LookupReport, Queries, Role, Stats, Tracing, Transmit};
 use searches::{Goal, Search};
+use storing::Sampled;
 use upkeep::Upkeep;
 
 /// Why a question was asked: the way of its answer.
@@ -56,6 +62,8 @@ enum Purpose {
 struct Server {
     tokens: Tokens,
     peers: Peers,
+    items: Items,
+    sampled: Sampled,
     limiter: Limiter,
 }
 
@@ -80,6 +88,7 @@ pub struct Node {
     tables: PerFamily<Table>,
     asking: Transactions<Purpose>,
     searches: BTreeMap<LookupId, Search>,
+    errands: BTreeMap<LookupId, Errand>,
     server: Server,
     path: Path,
     upkeep: Upkeep,
@@ -104,9 +113,12 @@ impl Node {
             },
             asking: Transactions::default(),
             searches: BTreeMap::new(),
+            errands: BTreeMap::new(),
             server: Server {
                 tokens: Tokens::new(key, now),
                 peers: Peers::default(),
+                items: Items::default(),
+                sampled: Sampled::default(),
                 limiter: Limiter::new(now),
             },
             path: Path::default(),
@@ -136,7 +148,7 @@ impl Node {
             Body::Response(response) => {
                 self.handle_response(now, from, message.transaction, &response);
             }
-            Body::Failure => self.handle_failure(now, from, message.transaction),
+            Body::Failure(code) => self.handle_failure(now, from, message.transaction, code),
         }
     }
 
@@ -206,6 +218,7 @@ impl Node {
     /// Forgets a lookup. Answers still to come count for the table only; there is no `LookupDone`.
     pub fn cancel(&mut self, lookup: LookupId) {
         self.searches.remove(&lookup);
+        self.errands.remove(&lookup);
     }
 
     /// How a running lookup stands; `None` when it is done.
@@ -237,6 +250,12 @@ impl Node {
     #[must_use]
     pub fn table_len(&self, family: Family) -> usize {
         self.tables[family].len()
+    }
+
+    /// Items that others stored here (BEP 44), and the bytes of their values.
+    #[must_use]
+    pub fn stored_items(&self) -> (usize, usize) {
+        (self.server.items.len(), self.server.items.bytes())
     }
 
     /// Hashes and peers that others announced to us.
@@ -292,12 +311,12 @@ impl Node {
         let Some(transaction) = opened else {
             return false;
         };
-        self.put(to, &transaction, method);
+        self.pose(to, &transaction, method);
         true
     }
 
     /// Writes and sends a question that is open.
-    fn put(&mut self, to: Endpoint, transaction: &[u8], method: &Method<'_>) {
+    fn pose(&mut self, to: Endpoint, transaction: &[u8], method: &Method<'_>) {
         let standing = match self.config.role {
             Role::Full => Standing::Full,
             Role::ReadOnly => Standing::ReadOnly,
@@ -305,14 +324,7 @@ impl Node {
         let [v4, v6] = BOTH.map(|family| self.config.families.include(family));
         let envelope = self.envelope(transaction);
         let payload = message::write_query(&envelope, standing, Want { v4, v6 }, method);
-        let count = &mut self.stats.queries_out;
-        match method {
-            Method::Ping => count.ping += 1,
-            Method::FindNode { .. } => count.find_node += 1,
-            Method::GetPeers { .. } => count.get_peers += 1,
-            Method::AnnouncePeer { .. } => count.announce_peer += 1,
-            Method::Invalid | Method::Unknown => count.other += 1,
-        }
+        self.stats.queries_out.count(method);
         self.send(to, payload);
     }
 

@@ -10,7 +10,9 @@ use bencode::{AddressPolicy, Endpoint, Family};
 use lru::LruCache;
 use rand::{Rng, RngExt};
 
+use crate::bloom::Bloom;
 use crate::id::Id;
+use crate::message::Part;
 
 /// Hashes stored (reliability.md §4.1).
 pub const MAX_HASHES: usize = 2_000;
@@ -27,7 +29,7 @@ pub const LIFETIME: Duration = Duration::from_secs(40 * 60);
 #[derive(Debug)]
 pub struct Peers {
     /// Most recently announced first. Each list is in order of arrival, oldest first.
-    torrents: LruCache<Id, Vec<(Endpoint, Instant)>>,
+    torrents: LruCache<Id, Vec<(Endpoint, Instant, Part)>>,
     total: usize,
 }
 
@@ -41,15 +43,15 @@ impl Default for Peers {
 }
 
 impl Peers {
-    /// Stores that `peer` has `info_hash`.
-    pub fn announced(&mut self, now: Instant, info_hash: Id, peer: Endpoint) {
+    /// Stores that a peer has `info_hash`, or part of it.
+    pub fn announced(&mut self, now: Instant, info_hash: Id, (peer, part): (Endpoint, Part)) {
         let list = self.torrents.get_or_insert_mut(info_hash, Vec::new);
         let before = list.len();
-        list.retain(|(other, at)| *other != peer && now.duration_since(*at) < LIFETIME);
+        list.retain(|(other, at, _)| *other != peer && now.duration_since(*at) < LIFETIME);
         // Threat: one host that announces every port must not drive all others out. Private networks
         // and loopback are exempt: many peers on one address are normal there.
         if AddressPolicy::default().admits_ip(peer.ip) {
-            let of_ip = |(other, _): &(Endpoint, Instant)| other.ip == peer.ip;
+            let of_ip = |(other, ..): &(Endpoint, Instant, Part)| other.ip == peer.ip;
             if list.iter().filter(|entry| of_ip(entry)).count() >= MAX_PORTS
                 && let Some(oldest) = list.iter().position(of_ip)
             {
@@ -59,7 +61,7 @@ impl Peers {
         if list.len() >= MAX_PEERS_PER_HASH {
             list.remove(0);
         }
-        list.push((peer, now));
+        list.push((peer, now, part));
         self.total = (self.total + list.len()).saturating_sub(before);
         while self.torrents.len() > MAX_HASHES || self.total > MAX_PEERS {
             let Some((_, list)) = self.torrents.pop_lru() else {
@@ -80,8 +82,8 @@ impl Peers {
         let list = self.torrents.peek(info_hash).map_or(&[][..], Vec::as_slice);
         let mut live: Vec<Endpoint> = list
             .iter()
-            .filter(|(peer, at)| peer.family() == family && now.duration_since(*at) < LIFETIME)
-            .map(|(peer, _)| *peer)
+            .filter(|(peer, at, _)| peer.family() == family && now.duration_since(*at) < LIFETIME)
+            .map(|(peer, ..)| *peer)
             .collect();
         // Fisher-Yates, as far as needed.
         let wanted = limit.min(live.len());
@@ -93,12 +95,39 @@ impl Peers {
         live
     }
 
+    /// The addresses of seeds and of others (BEP 33); `None` if nobody is known.
+    #[must_use]
+    pub fn filters(&self, now: Instant, info_hash: &Id) -> Option<(Bloom, Bloom)> {
+        let (mut seeds, mut peers) = (Bloom::default(), Bloom::default());
+        for (peer, at, part) in self.torrents.peek(info_hash)? {
+            if now.duration_since(*at) < LIFETIME {
+                match part {
+                    Part::Seed => seeds.insert(peer.ip),
+                    Part::Peer => peers.insert(peer.ip),
+                }
+            }
+        }
+        (!seeds.is_empty() || !peers.is_empty()).then_some((seeds, peers))
+    }
+
+    /// At most `limit` of the hashes, a fair sample in random order (BEP 51).
+    pub fn some_hashes(&self, limit: usize, rng: &mut impl Rng) -> Vec<Id> {
+        let mut all: Vec<Id> = self.torrents.iter().map(|(hash, _)| *hash).collect();
+        let wanted = limit.min(all.len());
+        for index in 0..wanted {
+            let other = rng.random_range(index..all.len());
+            all.swap(index, other);
+        }
+        all.truncate(wanted);
+        all
+    }
+
     /// Forgets the oldest hash if all of its peers are too old. Cheap: one hash a call.
     pub fn sweep(&mut self, now: Instant) {
         let Some((_, list)) = self.torrents.peek_lru() else {
             return;
         };
-        let newest = list.last().map(|(_, at)| *at);
+        let newest = list.last().map(|(_, at, _)| *at);
         if newest.is_none_or(|at| now.duration_since(at) >= LIFETIME)
             && let Some((_, list)) = self.torrents.pop_lru()
         {

@@ -329,6 +329,11 @@ impl Driver {
             Event::Pong { endpoint, id, rtt } => self.answer_ping(endpoint, Some(Pong { id, rtt })),
             Event::PingFailed { endpoint } => self.answer_ping(endpoint, None),
             Event::ExternalAddress(ip) => tracing::debug!(%ip, "nodes agree on our address"),
+            // Nobody asked for these yet.
+            Event::Scraped { .. }
+            | Event::Samples { .. }
+            | Event::Item { .. }
+            | Event::Refused { .. } => {}
         }
     }
 

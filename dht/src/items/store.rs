@@ -66,6 +66,7 @@ impl Items {
         (item, cas): (Item, Option<i64>),
         from: Option<IpAddr>,
     ) -> Result<(), Refusal> {
+        self.expire(now);
         let target = item.target();
         if let Some(current) = self.find(now, &target) {
             replaces(current, &item, cas)?;
@@ -75,7 +76,7 @@ impl Items {
             // Whoever keeps an item alive does not pay for it.
             Some(stored) => stored.from,
             None => {
-                self.make_room(now, own, &target, (item.value().len(), from))?;
+                self.make_room(own, &target, (item.value().len(), from))?;
                 from
             }
         };
@@ -118,14 +119,10 @@ impl Items {
     /// Removes what a new item at `target` displaces.
     fn make_room(
         &mut self,
-        now: Instant,
         own: &Id,
         target: &Id,
         (length, from): (usize, Option<IpAddr>),
     ) -> Result<(), Refusal> {
-        if self.stored.len() >= MAX_ITEMS || self.bytes + length > MAX_BYTES {
-            self.expire(now);
-        }
         let mut victims = Vec::new();
         let mut room = |victim: Option<Id>| {
             let victim = victim.ok_or(Refusal::Full)?;

@@ -45,10 +45,7 @@ fn vector((salt, _, _, signature): (&str, &str, &str, &str)) -> Item {
 fn the_vectors_of_bep_44() {
     for case in [PLAIN, SALTED] {
         let (salt, buffer, target, signature) = case;
-        assert_eq!(
-            signing_buffer(salt.as_bytes(), 1, HELLO),
-            buffer.as_bytes()
-        );
+        assert_eq!(signing_buffer(salt.as_bytes(), 1, HELLO), buffer.as_bytes());
         let item = vector(case);
         assert_eq!(item.verify(), Ok(()));
         assert_eq!(hex::encode(item.target().as_bytes()), target);

@@ -1,83 +1,116 @@
-//! A KRPC dictionary, read in one pass: `get` would walk the whole message once a key, and a node does
+//! KRPC dictionaries, read in one pass: `get` would walk the whole message once a key, and a node does
 //! little else than this.
 //!
-//! Invariant: of a key that comes twice, the first counts. Knows keys, not what they mean.
+//! Each level has its own keys: `v` is a version outside and a value inside. Invariant: of a key that
+//! comes twice, the first counts. Knows keys, not what they mean.
 
 use bencode::Value;
 
 use crate::id::Id;
 
-/// The keys that mean something to us, on either level; the same letter never means two things on
-/// the level where it is asked for.
-#[derive(Clone, Copy)]
-pub(super) enum Key {
-    Transaction,
-    Kind,
-    Name,
-    Arguments,
-    Results,
-    ReadOnly,
-    Ip,
-    Id,
-    Target,
-    InfoHash,
-    Want,
-    Port,
-    ImpliedPort,
-    Token,
-    Nodes,
-    Nodes6,
-    Values,
-}
+/// A dictionary's known keys: a struct with what stands at each of them.
+macro_rules! fields {
+    ($(#[$doc:meta])* $name:ident { $($field:ident: $key:literal,)* }) => {
+        $(#[$doc])*
+        #[derive(Clone, Copy, Debug, Default)]
+        pub(super) struct $name<'a> {
+            $(pub(super) $field: Option<Value<'a>>,)*
+        }
 
-/// What stands at each key.
-pub(super) struct Fields<'a>([Option<Value<'a>>; 17]);
-
-impl<'a> Fields<'a> {
-    pub(super) fn of(dict: Value<'a>) -> Fields<'a> {
-        let mut fields = [None; 17];
-        for (key, value) in dict.as_dict().into_iter().flatten() {
-            let key = match key {
-                b"t" => Key::Transaction,
-                b"y" => Key::Kind,
-                b"q" => Key::Name,
-                b"a" => Key::Arguments,
-                b"r" => Key::Results,
-                b"ro" => Key::ReadOnly,
-                b"ip" => Key::Ip,
-                b"id" => Key::Id,
-                b"target" => Key::Target,
-                b"info_hash" => Key::InfoHash,
-                b"want" => Key::Want,
-                b"port" => Key::Port,
-                b"implied_port" => Key::ImpliedPort,
-                b"token" => Key::Token,
-                b"nodes" => Key::Nodes,
-                b"nodes6" => Key::Nodes6,
-                b"values" => Key::Values,
-                _ => continue,
-            };
-            if let Some(field) = fields.get_mut(key as usize) {
-                // Of a key that comes twice, the first counts.
-                field.get_or_insert(value);
+        impl<'a> $name<'a> {
+            pub(super) fn of(dict: Value<'a>) -> $name<'a> {
+                let mut fields = $name::default();
+                for (key, value) in dict.as_dict().into_iter().flatten() {
+                    let field = match key {
+                        $($key => &mut fields.$field,)*
+                        _ => continue,
+                    };
+                    // Of a key that comes twice, the first counts.
+                    field.get_or_insert(value);
+                }
+                fields
             }
         }
-        Fields(fields)
-    }
+    };
+}
 
-    pub(super) fn value(&self, key: Key) -> Option<Value<'a>> {
-        self.0.get(key as usize).copied().flatten()
+fields! {
+    /// The message itself.
+    Root {
+        transaction: b"t",
+        kind: b"y",
+        name: b"q",
+        arguments: b"a",
+        results: b"r",
+        failure: b"e",
+        read_only: b"ro",
+        ip: b"ip",
     }
+}
 
-    pub(super) fn bytes(&self, key: Key) -> Option<&'a [u8]> {
-        self.value(key)?.as_bytes()
+fields! {
+    /// What a query says (`a`).
+    Arguments {
+        id: b"id",
+        target: b"target",
+        info_hash: b"info_hash",
+        want: b"want",
+        port: b"port",
+        implied_port: b"implied_port",
+        token: b"token",
+        scrape: b"scrape",
+        noseed: b"noseed",
+        seed: b"seed",
+        value: b"v",
+        key: b"k",
+        signature: b"sig",
+        seq: b"seq",
+        cas: b"cas",
+        salt: b"salt",
     }
+}
 
-    pub(super) fn int(&self, key: Key) -> Option<i64> {
-        self.value(key)?.as_int()
+fields! {
+    /// What an answer says (`r`).
+    Results {
+        id: b"id",
+        token: b"token",
+        nodes: b"nodes",
+        nodes6: b"nodes6",
+        values: b"values",
+        value: b"v",
+        key: b"k",
+        signature: b"sig",
+        seq: b"seq",
+        seeds: b"BFsd",
+        peers: b"BFpe",
+        samples: b"samples",
+        num: b"num",
+        interval: b"interval",
     }
+}
 
-    pub(super) fn id(&self, key: Key) -> Option<Id> {
-        Id::from_slice(self.bytes(key)?)
-    }
+/// The string at a key.
+pub(super) fn bytes(field: Option<Value<'_>>) -> Option<&[u8]> {
+    field?.as_bytes()
+}
+
+/// The integer at a key.
+pub(super) fn int(field: Option<Value<'_>>) -> Option<i64> {
+    field?.as_int()
+}
+
+/// Whether a flag is set: absent, 0 and anything that is no integer are not.
+pub(super) fn flag(field: Option<Value<'_>>) -> bool {
+    int(field).is_some_and(|flag| flag != 0)
+}
+
+/// The 20 bytes at a key.
+pub(super) fn id(field: Option<Value<'_>>) -> Option<Id> {
+    Id::from_slice(bytes(field)?)
+}
+
+/// The string of exactly `N` bytes at a key.
+pub(super) fn array<const N: usize>(field: Option<Value<'_>>) -> Option<&[u8; N]> {
+    bytes(field)?.try_into().ok()
 }

@@ -1,8 +1,10 @@
 //! The example packets of BEP 5, our own bytes, truncations and rubbish.
 
+use bencode::{Endpoint, Writer};
 use proptest::prelude::*;
 
 use super::*;
+use crate::contact::Contact;
 
 const OURS: Id = Id::new(*b"abcdefghij0123456789");
 
@@ -68,7 +70,7 @@ fn bep_5s_responses() {
     assert_eq!(peers, ["97.120.106.101:11893", "105.100.104.116:28269"]);
     assert_eq!(response.nodes().count(), 0);
     let failure = parse(b"d1:eli201e23:A Generic Error Ocurrede1:t2:aa1:y1:ee").expect("formed");
-    assert!(matches!(failure.body, Body::Failure));
+    assert!(matches!(failure.body, Body::Failure(201)));
     assert_eq!(failure.transaction, b"aa");
 }
 
@@ -144,6 +146,7 @@ fn a_full_reply_is_read_back_and_fits() {
         nodes6: Some((0..8).map(|n| node(n, true)).collect()),
         token: Some(b"12345678"),
         values: peers.clone(),
+        ..Answer::default()
     };
     let asker = Endpoint::new([1, 2, 3, 4].into(), 5);
     let datagram = write_response(&envelope(), asker, &answer);
@@ -301,3 +304,5 @@ proptest! {
         }
     }
 }
+
+mod stored;

@@ -9,10 +9,12 @@ use std::time::Duration;
 
 use bencode::{AddressPolicy, Endpoint, Family};
 
+use crate::bloom::Bloom;
 use crate::contact::Contact;
 use crate::family::Families;
 use crate::id::Id;
-use crate::message::Malformed;
+use crate::items::Item;
+use crate::message::{Malformed, Method};
 use crate::tuning::Tuning;
 
 /// Outputs queued of either kind.
@@ -121,6 +123,49 @@ pub enum Event {
         /// Its round-trip time.
         rtt: Duration,
     },
+    /// A node counted seeds and peers (BEP 33). Only their unions, of several nodes, mean something.
+    Scraped {
+        /// For which lookup.
+        lookup: LookupId,
+        /// Who; with the endpoint `0.0.0.0:0` ourselves.
+        from: Contact,
+        /// Addresses of seeds.
+        seeds: Bloom,
+        /// Addresses of others.
+        peers: Bloom,
+    },
+    /// A node named some of the info hashes that it stores (BEP 51).
+    Samples {
+        /// For which lookup.
+        lookup: LookupId,
+        /// Who.
+        from: Contact,
+        /// At most 64.
+        hashes: Vec<Id>,
+        /// How many it stores, as it says.
+        stored: u64,
+        /// For how long its sample stays the same: at most 6 hours.
+        interval: Duration,
+    },
+    /// A node has the item that is looked for (BEP 44), or a newer one than what is to be stored. Hash
+    /// and signature are right.
+    Item {
+        /// For which lookup.
+        lookup: LookupId,
+        /// Who; with the endpoint `0.0.0.0:0` ourselves.
+        from: Contact,
+        /// The item.
+        item: Item,
+    },
+    /// A node did not store an item.
+    Refused {
+        /// Of which lookup.
+        lookup: LookupId,
+        /// Who.
+        from: Endpoint,
+        /// BEP 44's code: 301 for another `cas`, 302 for a lower sequence number.
+        code: u16,
+    },
     /// A lookup (and its announcing) ended; its id is forgotten.
     LookupDone {
         /// Which.
@@ -163,7 +208,7 @@ pub struct LookupReport {
     pub closest_bits: u16,
     /// Distinct peers found.
     pub peers: usize,
-    /// Nodes that stored our announcement.
+    /// Nodes that stored our announcement, or item.
     pub announced: u32,
     /// Since the command, including the wait for a first node.
     pub elapsed: Duration,
@@ -178,10 +223,16 @@ pub struct Queries {
     pub ping: u64,
     /// `find_node`.
     pub find_node: u64,
-    /// `get_peers`.
+    /// `get_peers`, scrapes among them.
     pub get_peers: u64,
     /// `announce_peer`.
     pub announce_peer: u64,
+    /// `get`.
+    pub get: u64,
+    /// `put`.
+    pub put: u64,
+    /// `sample_infohashes`.
+    pub sample_infohashes: u64,
     /// Anything else, answered with an error.
     pub other: u64,
 }
@@ -230,8 +281,26 @@ pub struct Stats {
     pub timeouts: u64,
     /// Answers from another node than was expected there.
     pub impostors: u64,
+    /// Items in answers whose hash or signature is wrong.
+    pub forged: u64,
     /// What was dropped.
     pub dropped: Dropped,
+}
+
+impl Queries {
+    pub(super) fn count(&mut self, method: &Method<'_>) {
+        let counter = match method {
+            Method::Ping => &mut self.ping,
+            Method::FindNode { .. } => &mut self.find_node,
+            Method::GetPeers { .. } | Method::Scrape { .. } => &mut self.get_peers,
+            Method::AnnouncePeer { .. } => &mut self.announce_peer,
+            Method::Get { .. } => &mut self.get,
+            Method::Put { .. } => &mut self.put,
+            Method::SampleInfohashes { .. } => &mut self.sample_infohashes,
+            Method::Invalid | Method::Unknown => &mut self.other,
+        };
+        *counter += 1;
+    }
 }
 
 impl Dropped {

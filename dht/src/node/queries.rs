@@ -8,12 +8,13 @@ use std::time::{Duration, Instant};
 
 use bencode::{Endpoint, Family};
 
+use super::asking::item_of;
 use super::{Node, Purpose, Role};
 use crate::contact::{Address, Contact};
 use crate::id::Id;
 use crate::limiter::Charge;
 use crate::lookup::K;
-use crate::message::{self, AnnouncePort, Answer, Failure, Method, Query, Standing, write_failure};
+use crate::message::{self, Answer, Envelope, Failure, Method, Query, Standing, write_failure};
 
 /// Peers in a reply to a node of our table, which proved its address: with nodes, token and
 /// overhead below the 1,024 bytes of BEP 32.
@@ -23,6 +24,8 @@ const MAX_VALUES_KNOWN: usize = 50;
 const MAX_VALUES_STRANGER: usize = 20;
 /// A v6 peer takes 21 bytes on the wire instead of 8.
 const MAX_VALUES_V6: usize = 20;
+/// Longest reply: a thousand bytes of value and some nodes (BEP 44) in one unfragmented datagram.
+const MAX_REPLY: usize = 1_400;
 /// Below this many contacts an unknown querier is probed at once.
 const SMALL_TABLE: usize = 32;
 /// So it is while the table is this young.
@@ -74,53 +77,68 @@ impl Node {
         query: &Query<'_>,
     ) -> Vec<u8> {
         let envelope = self.envelope(transaction);
-        let count = &mut self.stats.queries_in;
+        self.stats.queries_in.count(&query.method);
         match query.method {
-            Method::Ping => {
-                count.ping += 1;
-                message::write_response(&envelope, from, &Answer::default())
-            }
+            Method::Ping => write(Answer::default(), &envelope, from),
             Method::FindNode { target } => {
-                count.find_node += 1;
                 let answer = self.nodes_near(now, from, &target, query);
-                message::write_response(&envelope, from, &answer)
+                write(answer, &envelope, from)
             }
-            Method::GetPeers { info_hash } => {
-                count.get_peers += 1;
+            Method::GetPeers { info_hash } | Method::Scrape { info_hash } => {
                 let token = self.server.tokens.issue(now, from.ip, &info_hash);
+                let scrape = matches!(query.method, Method::Scrape { .. });
+                let filters = || self.server.peers.filters(now, &info_hash);
                 let answer = Answer {
+                    scrape: scrape.then(filters).flatten(),
                     token: Some(&token),
                     values: self.peers_for(now, (query.id, from), &info_hash),
                     ..self.nodes_near(now, from, &info_hash, query)
                 };
-                message::write_response(&envelope, from, &answer)
+                write(answer, &envelope, from)
             }
             Method::AnnouncePeer {
                 info_hash,
                 port,
                 token,
             } => {
-                count.announce_peer += 1;
-                let port = match port {
-                    AnnouncePort::Implied => from.port,
-                    AnnouncePort::Explicit(port) => port,
+                let what = (info_hash, port, query.part);
+                acknowledge(&envelope, from, self.store_peer(now, from, what, token))
+            }
+            Method::Get { target, seq } => {
+                let token = self.item_token(now, from, &target);
+                let near = self.nodes_near(now, from, &target, query);
+                let answer = Answer {
+                    nodes: near.nodes,
+                    nodes6: near.nodes6,
+                    token: token.as_ref().map(|token| &token[..]),
+                    ..self.stored_item(now, &target, seq)
                 };
-                let accepted = self.server.tokens.accepts(now, from.ip, &info_hash, token);
-                if port == 0 || !accepted {
-                    return write_failure(&envelope, Failure::Protocol);
-                }
-                let peer = Endpoint::new(from.ip, port);
-                self.server.peers.announced(now, info_hash, peer);
-                message::write_response(&envelope, from, &Answer::default())
+                write(answer, &envelope, from)
             }
-            Method::Invalid => {
-                count.other += 1;
-                write_failure(&envelope, Failure::Protocol)
+            Method::Put {
+                value,
+                token,
+                signed,
+                cas,
+            } => {
+                let salt = signed.map_or(&[][..], |signed| signed.salt);
+                let item = item_of(value, signed, salt);
+                acknowledge(
+                    &envelope,
+                    from,
+                    self.store_item(now, from, (item, cas), token),
+                )
             }
-            Method::Unknown => {
-                count.other += 1;
-                write_failure(&envelope, Failure::MethodUnknown)
+            Method::SampleInfohashes { target } => {
+                let samples = Some(self.sampled(now));
+                let answer = Answer {
+                    samples,
+                    ..self.nodes_near(now, from, &target, query)
+                };
+                write(answer, &envelope, from)
             }
+            Method::Invalid => write_failure(&envelope, Failure::Protocol),
+            Method::Unknown => write_failure(&envelope, Failure::MethodUnknown),
         }
     }
 
@@ -194,5 +212,20 @@ impl Node {
             let whom = (contact.endpoint, Some(contact.id));
             self.ask(now, whom, Purpose::Probe, &Method::Ping);
         }
+    }
+}
+
+/// A reply of at most `MAX_REPLY` bytes.
+fn write(mut answer: Answer<'_>, envelope: &Envelope<'_>, to: Endpoint) -> Vec<u8> {
+    // What cannot be left out is far below the limit.
+    let _fits = answer.fit(MAX_REPLY, envelope, to);
+    message::write_response(envelope, to, &answer)
+}
+
+/// The reply to a request to store.
+fn acknowledge(envelope: &Envelope<'_>, to: Endpoint, stored: Result<(), Failure>) -> Vec<u8> {
+    match stored {
+        Ok(()) => message::write_response(envelope, to, &Answer::default()),
+        Err(why) => write_failure(envelope, why),
     }
 }

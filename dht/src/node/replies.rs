@@ -72,10 +72,19 @@ impl Node {
     }
 
     /// An error reply: the node lives, but the question got no answer.
-    pub(super) fn handle_failure(&mut self, now: Instant, from: Endpoint, transaction: &[u8]) {
+    pub(super) fn handle_failure(
+        &mut self,
+        now: Instant,
+        from: Endpoint,
+        transaction: &[u8],
+        code: u16,
+    ) {
         match self.asking.take(transaction, from) {
             Some(question) => {
                 self.stats.failures += 1;
+                if let Purpose::Announce(lookup) = question.purpose {
+                    self.refused(lookup, from, code);
+                }
                 self.gone_wrong(now, &question);
             }
             None => self.stats.dropped.unasked += 1,

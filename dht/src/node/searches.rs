@@ -36,6 +36,18 @@ pub(super) enum Goal {
     FindNode,
     GetPeers,
     Announce(AnnouncePort),
+    /// Seeds and peers, counted (BEP 33).
+    Scrape,
+    /// Info hashes that others store (BEP 51).
+    Sample,
+    /// An item newer than the one `known` (BEP 44).
+    Item {
+        known: Option<i64>,
+    },
+    /// To store an item with this sequence number.
+    Put {
+        seq: Option<i64>,
+    },
 }
 
 /// What became of one announcement.
@@ -85,7 +97,7 @@ impl Search {
     fn concerns(&self, family: Family) -> bool {
         match self.goal {
             Goal::Join(only) | Goal::Refresh(only) => only == family,
-            Goal::FindNode | Goal::GetPeers | Goal::Announce(_) => true,
+            _ => true,
         }
     }
 
@@ -98,6 +110,31 @@ impl Search {
             Goal::FindNode | Goal::Join(_) | Goal::Refresh(_) => Method::FindNode {
                 target: self.target,
             },
+            Goal::Scrape => Method::Scrape {
+                info_hash: self.target,
+            },
+            Goal::Sample => Method::SampleInfohashes {
+                target: self.target,
+            },
+            Goal::Item { known: seq } | Goal::Put { seq } => Method::Get {
+                target: self.target,
+                seq,
+            },
+        }
+    }
+
+    pub(super) fn goal(&self) -> Goal {
+        self.goal
+    }
+
+    pub(super) fn target(&self) -> Id {
+        self.target
+    }
+
+    /// An item was found: from now on only newer ones are asked for.
+    pub(super) fn knows_item(&mut self, seq: Option<i64>) {
+        if let Goal::Item { known } = &mut self.goal {
+            *known = seq;
         }
     }
 
@@ -284,8 +321,12 @@ impl Node {
         (sender, rtt, nodes): (Contact, Duration, usize),
         response: &Response<'_>,
     ) {
+        self.gather(lookup, search, sender, response);
         let mut peers = Vec::new();
-        if matches!(search.goal, Goal::GetPeers | Goal::Announce(_)) {
+        if matches!(
+            search.goal,
+            Goal::GetPeers | Goal::Announce(_) | Goal::Scrape
+        ) {
             for peer in response.values() {
                 if search.found.len() < MAX_FOUND
                     && self.config.policy.admits(peer)
@@ -334,7 +375,7 @@ impl Node {
         let method = search.method();
         let walk = search.walks[question.to.family()].as_mut();
         if walk.is_some_and(|walk| walk.slow(question.to) == Slowed::AskAgain) {
-            self.put(question.to, &question.id, &method);
+            self.pose(question.to, &question.id, &method);
         }
         self.step(now, lookup);
     }
@@ -375,9 +416,9 @@ impl Node {
         }
         if !search.walks().all(Lookup::is_done) {
             self.searches.insert(lookup, search);
-        } else if let Goal::Announce(port) = search.goal {
+        } else if matches!(search.goal, Goal::Announce(_) | Goal::Put { .. }) {
             search.stage = Stage::Announcing { open: 0, until };
-            self.send_announcements(now, lookup, (search, port), until);
+            self.send_announcements(now, lookup, search, until);
         } else {
             self.finish(now, lookup, &search);
         }
@@ -388,20 +429,22 @@ impl Node {
         &mut self,
         now: Instant,
         lookup: LookupId,
-        (mut search, port): (Search, AnnouncePort),
+        mut search: Search,
         until: Instant,
     ) {
         let mut open = 0;
+        let errand = self.errands.remove(&lookup);
+        let what = (search.goal, search.target);
         for (contact, token) in search.walks().flat_map(Lookup::closest) {
             let Some(token) = token else { continue };
-            let method = Method::AnnouncePeer {
-                info_hash: search.target,
-                port,
-                token,
+            let who = contact.endpoint;
+            let Some(method) = Node::to_store(errand.as_ref(), what, who, token) else {
+                continue;
             };
             let whom = (contact.endpoint, Some(contact.id));
             open += usize::from(self.ask(now, whom, Purpose::Announce(lookup), &method));
         }
+        self.errands.extend(errand.map(|errand| (lookup, errand)));
         if open == 0 {
             return self.finish(now, lookup, &search);
         }
@@ -444,10 +487,11 @@ impl Node {
     }
 
     fn finish(&mut self, now: Instant, lookup: LookupId, search: &Search) {
+        self.errands.remove(&lookup);
         match search.goal {
             Goal::Join(family) => self.joined(family),
             Goal::Refresh(_) => {}
-            Goal::FindNode | Goal::GetPeers | Goal::Announce(_) => {
+            _ => {
                 let report = search.report(now);
                 self.outbox.event(Event::LookupDone { lookup, report });
             }

@@ -140,7 +140,7 @@ impl Neighbour {
             Body::Response(response) => {
                 self.handle_response(now, from, message.transaction, &response);
             }
-            Body::Failure => {
+            Body::Failure(_) => {
                 if let Some(question) = self.take_question(from, message.transaction) {
                     self.stats.failures += 1;
                     self.unanswered(now, &question);
@@ -292,7 +292,7 @@ impl Neighbour {
                 };
                 return message::write_response(&envelope, from, &answer);
             }
-            Method::GetPeers { info_hash } => {
+            Method::GetPeers { info_hash } | Method::Scrape { info_hash } => {
                 self.stats.queries_in.get_peers += 1;
                 let token = self.tokens.issue(now, from.ip, &info_hash);
                 let second = self.second(now);
@@ -322,7 +322,11 @@ impl Neighbour {
                 Failure::Protocol
             }
             Method::Invalid => Failure::Protocol,
-            Method::Unknown => Failure::MethodUnknown,
+            // None of them stores items or answers samplings.
+            Method::Unknown
+            | Method::Get { .. }
+            | Method::Put { .. }
+            | Method::SampleInfohashes { .. } => Failure::MethodUnknown,
         };
         message::write_failure(&envelope, failure)
     }
@@ -449,8 +453,11 @@ impl Neighbour {
         let queries = &mut self.stats.queries_out;
         match method {
             Method::FindNode { .. } => queries.find_node += 1,
-            Method::GetPeers { .. } => queries.get_peers += 1,
+            Method::GetPeers { .. } | Method::Scrape { .. } => queries.get_peers += 1,
             Method::AnnouncePeer { .. } => queries.announce_peer += 1,
+            Method::Get { .. } => queries.get += 1,
+            Method::Put { .. } => queries.put += 1,
+            Method::SampleInfohashes { .. } => queries.sample_infohashes += 1,
             Method::Ping | Method::Invalid | Method::Unknown => queries.ping += 1,
         }
         let payload = message::write_query(&envelope, Standing::Full, want, method);

@@ -78,7 +78,9 @@ fn one_network_displaces_only_its_own() {
     let mut items = Items::default();
     for n in 0..100 {
         let from = network(u8::try_from(n % 10).expect("small"));
-        items.put(now, &OWN, (immutable(n), None), from).expect("room");
+        items
+            .put(now, &OWN, (immutable(n), None), from)
+            .expect("room");
     }
     for n in 1_000..3_000 {
         let _ = items.put(now, &OWN, (immutable(n), None), network(77));
