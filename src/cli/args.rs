@@ -13,6 +13,10 @@ use clap::{ArgAction, Args as ClapArgs, CommandFactory, FromArgMatches, Parser, 
 use super::format::{parse_bytes, parse_duration, parse_ratio};
 use super::hosts::{Bind, HostPort};
 
+mod dht;
+
+pub use dht::{AnnounceArgs, DhtCommand, IdArgs, LookupArgs, NodeArgs};
+
 /// What is printed below every `--help`.
 const AFTER_HELP: &str = "Sizes and rates: 500k, 2.5M, 1GiB. Durations: 90s, 5m, 1h30m.\n\
     Every option --some-name can also be given as TRACKLESS_SOME_NAME in the environment,\n\
@@ -78,6 +82,8 @@ pub enum Command {
     /// Ask the DHT, or take part in it
     #[command(subcommand)]
     Dht(DhtCommand),
+    /// Check clock, names, UDP, bootstrap nodes, port, IPv6, disk and limits
+    Doctor(DoctorArgs),
     /// The whole story on loopback: a private DHT, seeders, one magnet link, no tracker
     Demo(DemoArgs),
     /// Print a completion script for a shell
@@ -346,48 +352,18 @@ pub struct CreateArgs {
     pub force: bool,
 }
 
-/// `trackless dht …`.
-#[derive(Subcommand, Debug)]
-pub enum DhtCommand {
-    /// Run a bare node until interrupted
-    Node {
-        /// The network.
-        #[command(flatten)]
-        network: NetworkArgs,
-    },
-    /// Who has this torrent?
-    Lookup {
-        /// Info hash or magnet link
-        #[arg(value_name = "HASH|MAGNET")]
-        input: String,
-        /// One line for each node asked
-        #[arg(long)]
-        trace: bool,
-        /// Draw the answers as they came
-        #[arg(long, value_name = "FILE")]
-        svg: Option<PathBuf>,
-        /// The network.
-        #[command(flatten)]
-        network: NetworkArgs,
-    },
-    /// Ask nodes for a sign of life (default: the bootstrap nodes)
-    Ping {
-        /// The nodes
-        #[arg(value_name = "HOST:PORT")]
-        node: Vec<HostPort>,
-        /// The network.
-        #[command(flatten)]
-        network: NetworkArgs,
-    },
-    /// Join, then show the routing table
-    Table {
-        /// Draw the seats by distance and age
-        #[arg(long, value_name = "FILE")]
-        svg: Option<PathBuf>,
-        /// The network.
-        #[command(flatten)]
-        network: NetworkArgs,
-    },
+/// `trackless doctor`.
+#[derive(ClapArgs, Debug, Default)]
+pub struct DoctorArgs {
+    /// Folder for downloads whose disk is checked
+    #[arg(short, long, value_name = "DIR")]
+    pub output: Option<PathBuf>,
+    /// How long to wait for the network and for a stranger at the port
+    #[arg(long, value_name = "DUR", value_parser = parse_duration)]
+    pub timeout: Option<Duration>,
+    /// The network.
+    #[command(flatten)]
+    pub network: NetworkArgs,
 }
 
 /// `trackless demo`.

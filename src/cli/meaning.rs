@@ -8,20 +8,21 @@ use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
 use super::args::{
-    DemoArgs, DhtCommand, FetchArgs, GetArgs, LimitArgs, NetworkArgs, PatienceArgs, SeedArgs,
-    SeedStopArgs, ShareArgs, ShowArgs,
+    DemoArgs, FetchArgs, GetArgs, LimitArgs, NetworkArgs, PatienceArgs, SeedArgs, SeedStopArgs,
+    ShareArgs, ShowArgs,
 };
 use super::config::Config;
 use super::exit::{ExitCode, Failure};
 use super::hosts::HostPort;
 use super::input::{self, Input};
 use super::plan::{
-    After, Check, DemoPlan, DhtPlan, Existing, Families, FetchPlan, FileList, GetPlan, GetTask,
-    Hook, Limits, NetworkPlan, Patience, PieceOrder, SeedPlan, SeedStop, SharePlan, ShowPlan,
-    Switch, Trace,
+    After, Check, DemoPlan, Existing, Families, FetchPlan, FileList, GetPlan, GetTask, Hook,
+    Limits, NetworkPlan, Patience, PieceOrder, SeedPlan, SeedStop, SharePlan, ShowPlan, Switch,
 };
 use super::selection::Selection;
 use crate::io::BOOTSTRAP;
+
+mod dht;
 
 /// Enough for lookups of several hops, few enough to start at once.
 const DEMO_NODES: u16 = 50;
@@ -198,39 +199,6 @@ impl Background<'_> {
             },
             patience: self.patience(&args.patience),
             network: self.network(args.network)?,
-        })
-    }
-
-    /// The plan of `dht …`.
-    ///
-    /// # Errors
-    /// A lookup of something that has no info hash.
-    pub fn dht(&self, command: DhtCommand) -> Result<DhtPlan, Failure> {
-        Ok(match command {
-            DhtCommand::Node { network } => DhtPlan::Node(self.network(network)?),
-            DhtCommand::Table { svg, network } => DhtPlan::Table {
-                svg,
-                network: self.network(network)?,
-            },
-            DhtCommand::Ping { node, network } => {
-                let network = self.network(network)?;
-                let nodes = non_empty(node).unwrap_or_else(|| network.bootstrap.clone());
-                DhtPlan::Ping { nodes, network }
-            }
-            DhtCommand::Lookup {
-                input,
-                trace,
-                svg,
-                network,
-            } => DhtPlan::Lookup {
-                info_hash: Input::parse(&input)?.info_hash().ok_or_else(|| {
-                    let message = "a lookup needs an info hash or a magnet link";
-                    Failure::new(ExitCode::BadInput, message)
-                })?,
-                trace: if trace { Trace::On } else { Trace::Off },
-                svg,
-                network: self.network(network)?,
-            },
         })
     }
 

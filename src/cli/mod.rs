@@ -19,6 +19,7 @@ pub mod args;
 pub mod config;
 mod demo;
 mod dht;
+mod doctor;
 mod drawing;
 mod events;
 pub mod exit;
@@ -118,6 +119,7 @@ fn dispatch(
         Command::Share(args) => share::run(background.share(args)?, reporter),
         Command::Fetch(args) => fetch::run(background.fetch(args)?, reporter),
         Command::Dht(command) => dht::run(background.dht(command)?, reporter),
+        Command::Doctor(args) => doctor::run(background.doctor(args)?, reporter),
         Command::Demo(args) => demo::run(background.demo(&args), reporter),
         Command::Show(args) => show::run(background.show(args)?, reporter),
         Command::Torrent(TorrentCommand::Create(args)) => torrent::create(args, reporter),

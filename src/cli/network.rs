@@ -1,6 +1,7 @@
 //! From a command's network plan to a running client.
 
 use bencode::Family;
+use dht::Role;
 
 use super::exit::Failure;
 use super::hosts;
@@ -25,7 +26,15 @@ pub(super) fn block_on<T>(work: impl Future<Output = Result<T, Failure>>) -> Res
 /// # Errors
 /// A port or address that cannot be bound.
 pub(super) async fn start(plan: &NetworkPlan) -> Result<Client, Failure> {
-    let config = config(plan);
+    start_as(plan, Role::Full).await
+}
+
+/// The same, with this part in the DHT.
+///
+/// # Errors
+/// A port or address that cannot be bound.
+pub(super) async fn start_as(plan: &NetworkPlan, role: Role) -> Result<Client, Failure> {
+    let config = config(plan, role);
     let port = config.port;
     Client::start(config).await.map_err(|error| {
         let failure = Failure::io("the network cannot be opened", &error);
@@ -41,13 +50,9 @@ pub(super) async fn start(plan: &NetworkPlan) -> Result<Client, Failure> {
 }
 
 /// The client's configuration for a plan.
-fn config(plan: &NetworkPlan) -> ClientConfig {
+fn config(plan: &NetworkPlan, role: Role) -> ClientConfig {
     ClientConfig {
-        bind: match &plan.bind {
-            None => io::Bind::Everywhere,
-            Some(hosts::Bind::Address(address)) => io::Bind::Address(*address),
-            Some(hosts::Bind::Interface(name)) => io::Bind::Interface(name.clone()),
-        },
+        bind: bind(plan),
         port: match plan.port {
             0 => Port::Any,
             port => Port::Fixed(port),
@@ -58,8 +63,18 @@ fn config(plan: &NetworkPlan) -> ClientConfig {
             Families::V6 => vec![Family::V6],
         },
         dht: if plan.dht.is_on() { Dht::On } else { Dht::Off },
+        role,
         bootstrap: plan.bootstrap.iter().map(ToString::to_string).collect(),
         allowed: plan.allowed.clone(),
         state: Some(plan.state_dir.clone()),
+    }
+}
+
+/// What the plan's sockets are bound to.
+pub(super) fn bind(plan: &NetworkPlan) -> io::Bind {
+    match &plan.bind {
+        None => io::Bind::Everywhere,
+        Some(hosts::Bind::Address(address)) => io::Bind::Address(*address),
+        Some(hosts::Bind::Interface(name)) => io::Bind::Interface(name.clone()),
     }
 }

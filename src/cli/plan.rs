@@ -9,7 +9,10 @@ use bencode::Cidr;
 use super::hosts::{Bind, HostPort};
 use super::input::Input;
 use super::selection::Selection;
-use crate::metainfo::InfoHash;
+
+mod dht;
+
+pub use dht::{AnnouncePlan, DhtPlan, FindPlan, IdPlan, LookupPlan, NodePlan, Trace};
 
 /// Which address families to use.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -262,45 +265,15 @@ pub struct FetchPlan {
     pub network: NetworkPlan,
 }
 
-/// `trackless dht …`
+/// `trackless doctor`.
 #[derive(Debug)]
-pub enum DhtPlan {
-    /// Run a bare node until interrupted.
-    Node(NetworkPlan),
-    /// Look for peers.
-    Lookup {
-        /// Of what.
-        info_hash: InfoHash,
-        /// Whether every node asked is shown.
-        trace: Trace,
-        /// The picture's file.
-        svg: Option<PathBuf>,
-        /// The network.
-        network: NetworkPlan,
-    },
-    /// Ask for a sign of life.
-    Ping {
-        /// Whom; never empty.
-        nodes: Vec<HostPort>,
-        /// The network.
-        network: NetworkPlan,
-    },
-    /// Join, then show the routing table.
-    Table {
-        /// The picture's file; a second one for the other family.
-        svg: Option<PathBuf>,
-        /// The network.
-        network: NetworkPlan,
-    },
-}
-
-/// `--trace`
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Trace {
-    /// Only the summary.
-    Off,
-    /// One line a node.
-    On,
+pub struct DoctorPlan {
+    /// Where downloads would go; may not exist yet.
+    pub output: PathBuf,
+    /// The longest wait of any check.
+    pub patience: Duration,
+    /// The network.
+    pub network: NetworkPlan,
 }
 
 /// `trackless demo`.

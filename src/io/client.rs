@@ -18,7 +18,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use bencode::{AddressPolicy, Cidr, Endpoint, Family};
-use dht::{Families, Node};
+use dht::{Families, Node, Role};
 use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
 use tokio::sync::{mpsc, oneshot, watch};
@@ -81,6 +81,8 @@ pub struct ClientConfig {
     pub families: Vec<Family>,
     /// Whether to join the DHT.
     pub dht: Dht,
+    /// Whether our node answers others; short runs had better not enter their tables (BEP 43).
+    pub role: Role,
     /// `HOST:PORT` of nodes to ask first.
     pub bootstrap: Vec<String>,
     /// Special ranges whose peers and nodes are accepted.
@@ -96,6 +98,7 @@ impl Default for ClientConfig {
             port: Port::default(),
             families: vec![Family::V4, Family::V6],
             dht: Dht::default(),
+            role: Role::default(),
             bootstrap: BOOTSTRAP.map(String::from).to_vec(),
             allowed: Vec::new(),
             state: None,
@@ -179,6 +182,7 @@ impl Client {
                     dht::Config {
                         id: saved.id.map(dht::Id::from),
                         families,
+                        role: config.role,
                         policy: policy.clone(),
                         ..dht::Config::default()
                     },

@@ -7,15 +7,19 @@
 use std::collections::BTreeMap;
 use std::io;
 use std::net::SocketAddr;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use bencode::{Endpoint, Family};
-use dht::{AnnouncePort, Contact, Entry, Event, Id, LookupId, LookupReport, Node, Stats};
+use dht::{AnnouncePort, Event, Id, LookupId, Node};
 use tokio::net::UdpSocket;
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::time::sleep_until;
 
-use crate::metainfo::InfoHash;
+mod search;
+mod strangers;
+
+pub use search::{Answer, DhtStatus, Pong, Search, SearchEvent, Trace, View};
+use strangers::Strangers;
 
 /// Largest datagram read; the node drops what is longer than its own limit.
 const DATAGRAM: usize = 4096;
@@ -29,69 +33,6 @@ const COMMANDS: usize = 256;
 /// Events of one search that may wait; more are dropped (peers come again, reports too).
 const SEARCH_EVENTS: usize = 256;
 
-/// What the task knows of the network, for progress lines.
-#[derive(Clone, PartialEq, Debug, Default)]
-pub struct DhtStatus {
-    /// Contacts in the routing table.
-    pub nodes: usize,
-    /// When the first node answered.
-    pub first_node: Option<Instant>,
-    /// Whether the first lookup of our own id has ended.
-    pub joined: bool,
-    /// Datagrams received that made sense.
-    pub received: u64,
-    /// Queries sent.
-    pub sent: u64,
-}
-
-/// What a search finds, as it finds it.
-#[derive(Clone, Debug)]
-pub enum SearchEvent {
-    /// Peers from one node's answer.
-    Peers(Vec<Endpoint>),
-    /// One node answered; only when the search is [`Trace::On`].
-    Answered(Answer),
-    /// How far the lookup is.
-    Progress(LookupReport),
-    /// The lookup is over (and announced, if that was asked for).
-    Done(LookupReport),
-}
-
-/// One node's answer to a traced search.
-#[derive(Clone, Copy, Debug)]
-pub struct Answer {
-    /// Who answered.
-    pub from: Contact,
-    /// Leading bits that it shares with the target.
-    pub bits: usize,
-    /// Nodes it named.
-    pub nodes: usize,
-    /// Peers it named.
-    pub peers: usize,
-    /// Its round-trip time.
-    pub rtt: Duration,
-}
-
-/// Whether a search tells every answer.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Trace {
-    /// Only peers and reports.
-    Off,
-    /// [`SearchEvent::Answered`] too.
-    On,
-}
-
-/// What a lookup is for.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Search {
-    /// Peers of a torrent.
-    Peers(InfoHash),
-    /// Peers of a torrent, telling that we are one, reachable at this TCP port.
-    Announce(InfoHash, u16),
-    /// The nodes closest to a target.
-    Nodes(Id),
-}
-
 enum Command {
     Search {
         search: Search,
@@ -101,30 +42,6 @@ enum Command {
     Join(Vec<Endpoint>),
     Ping(Endpoint, Option<oneshot::Sender<Option<Pong>>>),
     View(oneshot::Sender<View>),
-}
-
-/// An answer to a ping.
-#[derive(Clone, Copy, Debug)]
-pub struct Pong {
-    /// The node's id.
-    pub id: Id,
-    /// Time from question to answer.
-    pub rtt: Duration,
-}
-
-/// A copy of the node's inner state, to look at or to save.
-#[derive(Clone, Debug)]
-pub struct View {
-    /// Our id.
-    pub id: Id,
-    /// Both routing tables, bucket by bucket; a bucket's index is the bits shared with our id.
-    pub tables: [(Family, Vec<Vec<Entry>>); 2],
-    /// Info hashes and peers that others announced to us.
-    pub stored: (usize, usize),
-    /// Counters.
-    pub stats: Stats,
-    /// Endpoints worth asking at the next start, best first.
-    pub contacts: Vec<Endpoint>,
 }
 
 /// The rest of the client's end of the DHT task. Dropping every copy ends the task.
@@ -194,6 +111,7 @@ pub(super) fn start(node: Node, v4: Option<UdpSocket>, v6: Option<UdpSocket>) ->
         publish,
         searches: BTreeMap::new(),
         pings: BTreeMap::new(),
+        strangers: Strangers::default(),
     };
     tokio::spawn(driver.run(queue));
     DhtHandle { commands, status }
@@ -206,6 +124,7 @@ struct Driver {
     publish: watch::Sender<DhtStatus>,
     searches: BTreeMap<LookupId, mpsc::Sender<SearchEvent>>,
     pings: BTreeMap<Endpoint, Vec<oneshot::Sender<Option<Pong>>>>,
+    strangers: Strangers,
 }
 
 impl Driver {
@@ -239,6 +158,7 @@ impl Driver {
             };
             match socket.map(|socket| socket.try_recv_from(buffer)) {
                 Some(Ok((length, from))) => {
+                    self.strangers.received(from.into());
                     self.node
                         .handle_datagram(Instant::now(), from, &buffer[..length]);
                     self.transmit();
@@ -254,6 +174,7 @@ impl Driver {
     fn transmit(&mut self) {
         while let Some(transmit) = self.node.poll_transmit() {
             let to: SocketAddr = transmit.to;
+            self.strangers.sent(to.into());
             let socket = if to.is_ipv4() { &self.v4 } else { &self.v6 };
             if let Some(socket) = socket {
                 let _ = socket.try_send_to(&transmit.payload, to);
@@ -278,11 +199,13 @@ impl Driver {
         let stats = self.node.stats();
         let (received, sent) = (stats.datagrams_in, stats.datagrams_out);
         let nodes = self.node.table_len(Family::V4) + self.node.table_len(Family::V6);
+        let stranger = self.strangers.first();
         self.publish.send_if_modified(|status| {
             let before = status.clone();
             status.nodes = nodes;
             status.received = received;
             status.sent = sent;
+            status.stranger = stranger;
             if nodes > 0 && status.first_node.is_none() {
                 status.first_node = Some(Instant::now());
             }
@@ -377,6 +300,8 @@ impl Driver {
                 let table = |family| (family, node.buckets(family).collect());
                 let _ = reply.send(View {
                     id: node.id(Family::V4),
+                    ids: [Family::V4, Family::V6].map(|family| (family, node.id(family))),
+                    external: node.external_address(),
                     tables: [table(Family::V4), table(Family::V6)],
                     stored: node.stored(),
                     stats: *node.stats(),

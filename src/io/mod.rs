@@ -7,7 +7,7 @@
 //! - `dht`: the node's task · `listen`: incoming handshakes
 //! - `torrent`: a torrent's task · `peer`: a connection's task · `disk`: a torrent's disk threads
 //! - `input`: what a torrent's task hears · `status`: what a torrent's owner sees and decides
-//! - `sockets`, `resolve`, `entropy`: binding, names, seeds
+//! - `sockets`, `resolve`, `entropy`: binding, names, seeds · `serve`: a text over HTTP
 //!
 //! Queues are bounded. Peers wait for the torrent, the torrent waits for nobody, the disk waits for
 //! the torrent: no circle of waiting.
@@ -20,6 +20,7 @@ mod input;
 mod listen;
 mod peer;
 mod resolve;
+mod serve;
 mod sockets;
 mod status;
 mod torrent;
@@ -28,5 +29,6 @@ pub use client::{BOOTSTRAP, Client, ClientConfig, Dht, Source, TorrentHandle, To
 pub use dht::{Answer, DhtHandle, DhtStatus, Pong, Search, SearchEvent, Trace, View};
 pub use entropy::seed;
 pub use resolve::resolve;
-pub use sockets::{Bind, Port};
+pub use serve::TextServer;
+pub use sockets::{Bind, Port, source_towards};
 pub use status::{Destination, Failed, SearchStatus, Select, Status, Timeline, TorrentEvent};

@@ -195,3 +195,23 @@ pub(super) async fn connect(bind: &Bind, to: SocketAddr) -> io::Result<TcpStream
     stream.set_nodelay(true)?;
     Ok(stream)
 }
+
+/// The address of ours that packets to `to` would leave from. Sends nothing.
+///
+/// # Errors
+/// When there is no route, or `bind` rules the family out.
+pub fn source_towards(bind: &Bind, to: SocketAddr) -> io::Result<IpAddr> {
+    let family = bencode::Endpoint::from(to).family();
+    let Some(local) = bind.address(family) else {
+        return Err(io::ErrorKind::NetworkUnreachable.into());
+    };
+    let socket = bind.prepare(family, Type::DGRAM)?;
+    if !local.is_unspecified() {
+        socket.bind(&SocketAddr::new(local, 0).into())?;
+    }
+    socket.connect(&to.into())?;
+    let source = socket.local_addr()?.as_socket();
+    source
+        .map(|source| source.ip())
+        .ok_or_else(|| io::ErrorKind::AddrNotAvailable.into())
+}
