@@ -3,7 +3,7 @@
 use std::net::SocketAddr;
 
 use bencode::{AddressPolicy, Endpoint, Limits, Value};
-use trackless_dht::{CAPACITIES, Event, Family, K, Node, Stats, Transmit};
+use trackless_dht::{CAPACITIES, Event, Family, K, Node, Stats, Transmit, items};
 
 /// Longest datagram of ours (`Transmit::payload`).
 const MAX_PAYLOAD: usize = 1_400;
@@ -95,6 +95,8 @@ impl Laws {
                 assert!(report.closest.len() <= 2 * K);
                 assert!(report.answered + report.timed_out <= report.asked);
             }
+            Event::Item { item, .. } => assert_eq!(item.verify(), Ok(()), "a forged item"),
+            Event::Samples { hashes, .. } => assert!(hashes.len() <= 64),
             Event::ExternalAddress(ip) => assert!(self.policy.admits_ip(*ip), "we are {ip}?"),
             _ => {}
         }
@@ -125,6 +127,8 @@ impl Laws {
         }
         let (hashes, peers) = node.stored();
         assert!(hashes <= MAX_STORED.0 && peers <= MAX_STORED.1);
+        let (items, bytes) = node.stored_items();
+        assert!(items <= items::MAX_ITEMS && bytes <= items::MAX_BYTES);
     }
 
     fn note(&mut self, bytes: &[u8]) {
@@ -142,6 +146,9 @@ fn accounted(stats: &Stats) -> u64 {
         + queries.find_node
         + queries.get_peers
         + queries.announce_peer
+        + queries.get
+        + queries.put
+        + queries.sample_infohashes
         + queries.other;
     let unread = dropped.not_krpc + dropped.bencode + dropped.incomplete + dropped.address;
     let refused = dropped.own_id + dropped.unasked + dropped.limited + dropped.read_only;

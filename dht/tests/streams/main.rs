@@ -14,7 +14,7 @@ use std::time::Instant;
 use proptest::prelude::*;
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(200))]
+    #![proptest_config(ProptestConfig::with_cases(96))]
 
     #[test]
     fn the_laws_hold_whatever_comes(input in proptest::collection::vec(any::<u8>(), 0..4_000)) {

@@ -9,7 +9,7 @@ use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
 use bencode::Writer;
-use trackless_dht::{AnnouncePort, Config, Endpoint, Id, LookupId, Node, Role};
+use trackless_dht::{AnnouncePort, Config, Endpoint, Id, Item, LookupId, Node, Role};
 
 use super::laws::Laws;
 
@@ -133,7 +133,7 @@ impl Script<'_> {
             }
             2 => self.rubbish(),
             3 | 4 => self.query(),
-            5 => self.announce(),
+            5 => self.store(),
             6..=10 => self.answer(),
             11 => self.refuse(),
             12 => self.replay(),
@@ -191,18 +191,26 @@ impl Script<'_> {
         }
     }
 
-    /// A stranger who does it right: asks for a token and announces itself.
-    fn announce(&mut self) {
+    /// A stranger who does it right: asks for a token and stores itself, or something.
+    fn store(&mut self) {
         let (from, about) = (self.bytes.byte(), self.bytes.byte());
-        for method in ["get_peers", "announce_peer"] {
+        let value = [b"1:".as_slice(), &[about]].concat();
+        let item = Item::immutable(value).expect("a string of one byte");
+        let (ask, tell, target) = match from % 3 {
+            0 => ("get", "put", item.target()),
+            _ => ("get_peers", "announce_peer", id(about)),
+        };
+        for method in [ask, tell] {
             let token = self.laws.last_token().unwrap_or(b"none").to_vec();
             let mut writer = Writer::new();
             writer.dict(|root| {
                 root.dict("a", |a| {
                     a.bytes("id", id(from).as_bytes());
-                    a.bytes("info_hash", id(about).as_bytes());
+                    a.bytes("info_hash", target.as_bytes());
                     a.int("port", 6_881);
+                    a.bytes("target", target.as_bytes());
                     a.bytes("token", &token);
+                    a.raw("v", item.value());
                 });
                 root.bytes("q", method);
                 root.bytes("t", [from, about]);
@@ -300,14 +308,38 @@ impl Script<'_> {
             Endpoint::from(host(n)).write_compact(&mut bytes);
             bytes
         };
+        // What BEP 33, 44 and 51 ask for, sometimes as the key holder of `command` would write it.
+        let rich = manner.is_multiple_of(8);
+        let signed = || Item::signed(&[7; 32], Vec::new(), seen.into(), b"i7e".to_vec());
+        let (key, signature) = match rich.then(signed) {
+            Some(Ok(Item::Mutable { key, signature, .. })) => (key, signature),
+            _ => ([0; 32], [0; 64]),
+        };
         let mut writer = Writer::new();
         writer.dict(|root| {
             root.bytes("ip", compact(seen));
             root.dict("r", |r| {
+                if rich {
+                    r.bytes("BFpe", [first; 256]);
+                    r.bytes("BFsd", [seen & first; 256]);
+                }
                 r.bytes("id", sender.as_bytes());
+                if rich {
+                    r.int("interval", i64::from(seen) * 300);
+                    r.bytes("k", key);
+                }
                 r.bytes("nodes", &lists[0][cut.min(lists[0].len())..]);
                 r.bytes("nodes6", &lists[1]);
+                if rich {
+                    r.int("num", i64::from(first) * i64::from(seen) - 9);
+                    r.bytes("samples", vec![first; usize::from(seen)]);
+                    r.int("seq", i64::from(seen));
+                    r.bytes("sig", signature);
+                }
                 r.bytes("token", vec![b't'; token]);
+                if rich {
+                    r.raw("v", b"i7e");
+                }
                 r.list("values", |list| {
                     (0..values).for_each(|n| {
                         list.bytes(compact(first.wrapping_mul(3).wrapping_add(n as u8)))
@@ -339,17 +371,25 @@ impl Script<'_> {
     fn command(&mut self) {
         let (what, target) = (self.bytes.byte(), id(self.bytes.byte()));
         let (now, node) = (self.now, &mut self.node);
-        let lookup = match what % 8 {
+        let lookup = match what % 12 {
             0 | 1 => node.get_peers(now, target),
             2 => node.announce(now, target, AnnouncePort::Implied),
             3 => node.find_node(now, target),
-            4 => {
+            4 => node.scrape(now, target),
+            5 => node.sample(now, target),
+            6 => node.item(now, target, vec![what; usize::from(what % 2)]),
+            7 => {
+                let value = format!("i{what}e").into_bytes();
+                let item = Item::signed(&[7; 32], Vec::new(), what.into(), value);
+                node.put(now, item.expect("a small number"), (what > 99).then_some(1))
+            }
+            8 => {
                 let first = self.bytes.byte();
                 let doors = (0..4).map(|n| Endpoint::from(host(first.wrapping_add(n))));
                 node.join(now, doors);
                 return self.drain(None);
             }
-            5 => {
+            9 => {
                 if let Some(lookup) = self.lookups.pop_front() {
                     node.cancel(lookup);
                 }
