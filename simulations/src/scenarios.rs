@@ -20,6 +20,7 @@ pub mod rarest;
 pub mod resume;
 pub mod saved;
 pub mod scaling;
+pub mod sweep;
 pub mod trackers_down;
 pub mod upkeep;
 
@@ -68,6 +69,11 @@ pub const ALL: &[Scenario] = &[
         name: "announce",
         about: "How long until eight nodes store an announcement, and what does repeating it cost?",
         run: announce::run,
+    },
+    Scenario {
+        name: "sweep",
+        about: "Which values should the parameters of our lookups have?",
+        run: sweep::run,
     },
     Scenario {
         name: "churn",

@@ -24,9 +24,9 @@ use crate::watch::{Ask, CLOSED, Client, Measured};
 mod show;
 
 /// Between two announcements of a host: all but one of the clients are done within it.
-const PAUSE: Duration = Duration::from_secs(40);
+pub(super) const PAUSE: Duration = Duration::from_secs(40);
 /// Time for the announcements that were begun last.
-const LAST: Duration = Duration::from_secs(120);
+pub(super) const LAST: Duration = Duration::from_secs(120);
 /// From the first announcements to the second: below every store's 30 minutes.
 const REPEATED: Duration = Duration::from_secs(25 * 60);
 
@@ -134,7 +134,8 @@ pub struct Outcome {
     pub run: Run,
 }
 
-fn row(
+/// What `client` did in `begun` announcements.
+pub(super) fn row(
     (nodes, dead): (u32, f64),
     time: Time,
     (client, begun): (Client, usize),

@@ -119,7 +119,7 @@ pub(super) struct Arena {
 /// A lookup's beginning: who looks for what, knowing whom.
 #[derive(Debug)]
 pub(super) struct Begin {
-    client: Client,
+    pub(super) client: Client,
     host: HostId,
     target: Id,
     contacts: Vec<Endpoint>,

@@ -21,11 +21,11 @@ use crate::watch::{Ask, Client, Measured};
 mod show;
 
 /// Between two lookups of a host.
-const PAUSE: Duration = Duration::from_secs(12);
+pub(super) const PAUSE: Duration = Duration::from_secs(12);
 /// Between the seeds of two networks of a kind: further than there are kinds.
 pub(super) const SEEDS_APART: u64 = 1_000;
 /// Time for the lookups that were begun last.
-const LAST: Duration = Duration::from_secs(180);
+pub(super) const LAST: Duration = Duration::from_secs(180);
 
 /// What is compared.
 #[derive(Clone, Debug)]
@@ -147,7 +147,8 @@ pub struct Outcome {
     pub run: Run,
 }
 
-fn row((nodes, dead): (u32, f64), client: Client, seen: &Seen) -> Row {
+/// What `client` did in `begun` lookups.
+pub(super) fn row((nodes, dead): (u32, f64), (client, begun): (Client, usize), seen: &Seen) -> Row {
     let floors = seen.floors.iter().filter(|one| one.client == client);
     let floors: Vec<&Floor> = floors.collect();
     let contacts = floors.iter().map(|floor| floor.contacts).sum();
@@ -163,7 +164,7 @@ fn row((nodes, dead): (u32, f64), client: Client, seen: &Seen) -> Row {
         dead,
         client,
         // One that never ended found nothing in time.
-        lookups: floors.len(),
+        lookups: begun,
         first: own.iter().filter_map(|one| one.first_peer).collect(),
         whole: own.iter().filter_map(|one| one.elapsed).collect(),
         asked: mean(asked, own.len()),
@@ -219,7 +220,8 @@ pub fn play(plan: &Plan) -> Outcome {
             arena.count_in(&mut run);
             holders += arena.holders() / worlds;
         }
-        let of = |client: &Client| row((nodes, dead), *client, &seen);
+        let begun = (plan.hosts * plan.lookups * plan.seeds) as usize;
+        let of = |client: &Client| row((nodes, dead), (*client, begun), &seen);
         rows.extend(plan.clients.iter().map(of));
     }
     Outcome { rows, holders, run }
