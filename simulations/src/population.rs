@@ -15,8 +15,9 @@ use rand::RngExt;
 use crate::machine::Machine;
 use crate::model::Internet;
 use crate::model::nat::HostClass;
+use crate::model::regions::Region;
 use crate::model::sessions::{Habit, Kept};
-use crate::neighbours::{Kind, Mix, Neighbour};
+use crate::neighbours::{Mix, Neighbour};
 use crate::random;
 use crate::time::Time;
 use crate::watch::{Ask, Client, Measured, Ticket, Watch};
@@ -160,7 +161,7 @@ impl Population {
         population
     }
 
-    fn region(&mut self) -> crate::model::regions::Region {
+    fn region(&mut self) -> Region {
         let geography = self.world.internet().geography.clone();
         geography.region(self.world.rng())
     }
@@ -249,16 +250,21 @@ impl Population {
     }
 
     /// Settles and starts a client of a kind, class and region of the caller's choice, which stays.
-    pub fn place(
-        &mut self,
-        client: Client,
-        class: HostClass,
-        region: crate::model::regions::Region,
-    ) -> HostId {
+    pub fn place(&mut self, client: Client, class: HostClass, region: Region) -> HostId {
         let host = self.world.settle_in(class, region);
+        self.stay(host, client)
+    }
+
+    fn stay(&mut self, host: HostId, client: Client) -> HostId {
         self.move_in(host, client, Habit::permanent());
         self.open(host);
         host
+    }
+
+    /// The same at the place and on the access line of `other`, so that two clients can be compared.
+    pub fn place_beside(&mut self, client: Client, other: HostId) -> HostId {
+        let host = self.world.settle_beside(other);
+        self.stay(host, client)
     }
 
     /// From now on the resident of `host` looks for nothing of its own accord.
@@ -485,12 +491,3 @@ impl Population {
         (!hosts.is_empty()).then(|| hosts[self.world.rng().random_range(0..hosts.len())])
     }
 }
-
-/// All kinds of neighbours that a mix may hold.
-pub const KINDS: [Kind; 5] = [
-    Kind::Libtorrent,
-    Kind::Mldht,
-    Kind::Jech,
-    Kind::Flood,
-    Kind::Natted,
-];

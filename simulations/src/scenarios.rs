@@ -13,6 +13,7 @@ mod freshness;
 pub mod gates;
 pub mod join;
 pub mod lookup;
+pub mod mixed;
 pub mod newcomer;
 pub mod outage;
 pub mod phases;
@@ -79,6 +80,11 @@ pub const ALL: &[Scenario] = &[
         name: "churn",
         about: "How long do announcements live while people come and go, and how fresh are tables?",
         run: churn::run,
+    },
+    Scenario {
+        name: "mixed",
+        about: "Do our lookups gain when few nodes are ours, and do others carry more when many are?",
+        run: mixed::run,
     },
     Scenario {
         name: "upkeep",

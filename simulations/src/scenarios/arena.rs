@@ -4,7 +4,8 @@
 //! - A share of the nodes is chosen to die, evenly. Hashes are announced directly to those 80 % of
 //!   the eight closest nodes that stay which chance chooses, so no client's walk is favoured.
 //! - The chosen nodes are closed for good, all at once: all tables name them, and nobody knows yet.
-//! - Every client does the same things from open hosts in Europe, to whose wires the arena listens.
+//! - Every client does the same things from open hosts in Europe, to whose wires the arena listens;
+//!   each client has hosts at the same places.
 //!
 //! Invariant: the clients that are compared and the bootstrap nodes live. It measures lookups and
 //! their floors; what is asked and how it is shown is the scenarios' business.
@@ -182,16 +183,22 @@ impl Arena {
             ..population::Plan::reference(nodes, seed)
         });
         people.run(people.plan().arrival / 2);
-        let place = |client: &Client| {
-            let hosts = (0..ground.hosts).map(|_| {
+        let mut hosts: Vec<Vec<HostId>> = Vec::new();
+        for client in &ground.clients {
+            let place = |number: u32| {
                 people.run(Duration::from_millis(200));
-                let host = people.place(*client, HostClass::Open, Region::EUROPE);
+                // Each client has the same places and lines: they are to differ in nothing else.
+                let first = hosts.first().map(|first| first[number as usize]);
+                let host = match first {
+                    Some(first) => people.place_beside(*client, first),
+                    None => people.place(*client, HostClass::Open, Region::EUROPE),
+                };
                 people.world.tap(host);
                 host
-            });
-            hosts.collect()
-        };
-        let hosts = ground.clients.iter().map(place).collect();
+            };
+            let placed = (0..ground.hosts).map(place).collect();
+            hosts.push(placed);
+        }
         people.grow(REST);
         Arena {
             people,
