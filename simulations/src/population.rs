@@ -121,7 +121,7 @@ pub struct Population {
     alive: u32,
     /// Those whose residents look for nothing of their own accord.
     idle: BTreeSet<HostId>,
-    watch: Watch,
+    pub(crate) watch: Watch,
 }
 
 impl Population {

@@ -7,6 +7,7 @@ pub mod announce;
 mod arena;
 pub mod attack;
 pub mod bootstrap;
+pub mod bulk;
 pub mod churn;
 pub mod free_riders;
 mod freshness;
@@ -70,6 +71,11 @@ pub const ALL: &[Scenario] = &[
         name: "announce",
         about: "How long until eight nodes store an announcement, and what does repeating it cost?",
         run: announce::run,
+    },
+    Scenario {
+        name: "bulk",
+        about: "How long does a node need to announce thousands of torrents, and are they found?",
+        run: bulk::run,
     },
     Scenario {
         name: "sweep",

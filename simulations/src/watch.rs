@@ -14,7 +14,7 @@ use dht::{Endpoint, Id, LookupId};
 use crate::machine::Told;
 use crate::neighbours::{self, Kind};
 use crate::time::Time;
-use crate::wire::{Kind as Said, Ledger, Overheard, Way};
+use crate::wire::{Destinations, Kind as Said, Ledger, Overheard, Way};
 use crate::world::HostId;
 
 /// An announcement is closed when so many nodes have acknowledged it (BEP 5: the K closest).
@@ -122,6 +122,8 @@ pub(crate) struct Watch {
     /// The last question about a target: when, from and to whom, and for which lookup.
     last: Option<(Time, HostId, SocketAddrV4, Ticket)>,
     ledgers: BTreeMap<HostId, Ledger>,
+    /// Of those hosts for which somebody wants to know.
+    pub(crate) destinations: BTreeMap<HostId, Destinations>,
     pub(crate) done: Vec<Measured>,
 }
 
@@ -212,6 +214,11 @@ impl Watch {
         let ledger = self.ledgers.entry(heard.host).or_default();
         ledger.count(heard.way, &said, heard.payload.len());
         let host = heard.host;
+        if heard.way == Way::Out
+            && let Some(destinations) = self.destinations.get_mut(&host)
+        {
+            destinations.count(heard.at, heard.peer);
+        }
         match (heard.way, said) {
             (Way::Out, Said::About(target)) => self.sent(heard, target),
             (Way::Out, Said::Announcement(target, transaction)) => {

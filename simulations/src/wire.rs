@@ -5,7 +5,9 @@
 //! that are lost later, and as they reach it. Invariant: each datagram counts in one [`Flow`] at most.
 //! It reads KRPC and knows no lookups; those are the [`watch`](crate::watch)'s.
 
+use std::collections::BTreeMap;
 use std::net::SocketAddrV4;
+use std::time::Duration;
 
 use dht::Id;
 use dht::message::{self, Body, Method};
@@ -137,6 +139,39 @@ impl Ledger {
     }
 }
 
+/// A destination to which nothing was sent for so long is a new one: a router has forgotten it by then
+/// (dht.md §5.2: mappings live a minute in the median).
+pub const FORGOTTEN: Duration = Duration::from_secs(60);
+
+/// To how many new places a host sends: what a home router has to remember.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Destinations {
+    last: BTreeMap<SocketAddrV4, Time>,
+    /// New ones by second of virtual time.
+    fresh: BTreeMap<u64, u64>,
+}
+
+impl Destinations {
+    pub(crate) fn count(&mut self, at: Time, to: SocketAddrV4) {
+        let before = self.last.insert(to, at);
+        if before.is_none_or(|before| at - before > FORGOTTEN) {
+            *self.fresh.entry(at.elapsed().as_secs()).or_default() += 1;
+        }
+    }
+
+    /// All different ones.
+    #[must_use]
+    pub fn different(&self) -> usize {
+        self.last.len()
+    }
+
+    /// New ones in each second from `begin` until before `end`.
+    pub fn by_second(&self, begin: Time, end: Time) -> impl Iterator<Item = u64> {
+        let seconds = begin.elapsed().as_secs()..end.elapsed().as_secs();
+        seconds.map(|second| self.fresh.get(&second).copied().unwrap_or(0))
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use dht::message::{Envelope, Standing, Want};
@@ -183,5 +218,19 @@ mod tests {
         let mut noise = about;
         noise.payload = Box::from(*b"noise");
         assert_eq!(noise.kind(), None);
+    }
+
+    #[test]
+    fn a_destination_is_new_again_when_routers_have_forgotten_it() {
+        let [one, two] = [1, 2].map(|n| SocketAddrV4::new([8, 8, 8, n].into(), 1));
+        let mut destinations = Destinations::default();
+        for (second, to) in [(1, one), (1, two), (50, one), (90, two), (110, one)] {
+            destinations.count(Time::from_secs(second), to);
+        }
+        let fresh = destinations.by_second(Time::from_secs(1), Time::from_secs(111));
+        let fresh: Vec<u64> = fresh.collect();
+        // One of them was spoken to in between, so that its router remembers.
+        assert_eq!((fresh.len(), fresh[0], fresh[89]), (110, 2, 1));
+        assert_eq!((fresh.iter().sum(), destinations.different()), (3_u64, 2));
     }
 }
