@@ -87,7 +87,7 @@ pub struct Flow {
 }
 
 impl Flow {
-    fn count(&mut self, bytes: usize) {
+    pub(crate) fn count(&mut self, bytes: usize) {
         self.datagrams += 1;
         self.bytes += bytes as u64;
     }

@@ -2,9 +2,10 @@
 //!
 //! Three attacks on the way to peers, in networks with everyday NATs, loss and churn: attackers among
 //! all nodes, around a torrent, around one node ([`routing`]); three on what one node does for others:
-//! forged tokens, amplification, a flooded store ([`serving`]). Full size: 800 nodes, seven networks.
+//! forged tokens and a flooded store ([`serving`]), amplification ([`amplify`]). Full size: 800 nodes, seven networks.
 //! Not played: attackers that give out wrong peers, or that forge their addresses to networks.
 
+pub mod amplify;
 mod field;
 pub mod liars;
 pub mod routing;
@@ -13,10 +14,11 @@ mod show;
 
 use std::time::Duration;
 
+use amplify::Amplified;
 use field::Field;
 pub use field::Gets;
 use routing::{Eclipsed, Poisoned, Surrounded};
-use serving::{Amplified, Flooded, Tokens};
+use serving::{Flooded, Tokens};
 
 use crate::report::{Report, Run};
 use crate::scenarios::{Options, Scale};
@@ -37,6 +39,8 @@ pub struct Plan {
     pub eclipsing: Duration,
     /// Measured lookups a row.
     pub lookups: usize,
+    /// Torrents that are surrounded, one after the other, for each number of Sybils.
+    pub surrounded: usize,
     /// Attackers among all nodes, 0 to 1.
     pub shares: Vec<f64>,
     /// Attackers around a torrent.
@@ -58,7 +62,8 @@ impl Plan {
             settled: minutes(30),
             poisoning: minutes(40),
             eclipsing: minutes(30),
-            lookups: 200,
+            lookups: 1_000,
+            surrounded: 5,
             shares: vec![0.0, 0.01, 0.05, 0.1, 0.2, 0.3],
             sybils: vec![8, 16, 32, 64],
             eclipses: vec![32, 128, 512],
@@ -72,6 +77,7 @@ impl Plan {
                 poisoning: minutes(10),
                 eclipsing: minutes(10),
                 lookups: 40,
+                surrounded: 1,
                 shares: vec![0.0, 0.2],
                 sybils: vec![8, 32],
                 eclipses: vec![64],
@@ -124,7 +130,7 @@ pub fn play(plan: &Plan) -> Outcome {
         surrounded,
         eclipsed,
         tokens: serving::forge(plan.seed, 200),
-        amplified: serving::amplify(plan.seed),
+        amplified: amplify::amplify(plan.seed),
         flooded: serving::flood(plan.seed, plan.flood),
         run,
     }

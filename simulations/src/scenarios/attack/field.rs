@@ -44,6 +44,14 @@ pub struct Gets {
 }
 
 impl Gets {
+    /// Counts others' lookups among these.
+    pub(super) fn add(&mut self, other: &Gets) {
+        self.asked += other.asked;
+        self.found += other.found;
+        let first = self.first.sorted().iter().chain(other.first.sorted());
+        self.first = first.copied().collect();
+    }
+
     /// Part that found an honest peer.
     #[must_use]
     pub fn success(&self) -> f64 {

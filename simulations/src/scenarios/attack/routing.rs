@@ -103,25 +103,16 @@ fn torrents(field: &mut Field, count: usize) -> Vec<Id> {
         .collect()
 }
 
-/// Plays Sybils of these numbers around a torrent each, in one network.
+/// Plays Sybils of these numbers around torrents, one after the other, in one network.
 pub(super) fn surround(plan: &Plan, field: &mut Field) -> Vec<Surrounded> {
+    let each = plan.lookups / plan.surrounded.max(1);
     let one = |sybils: u32| {
-        let [early, late] = [(); 2].map(|()| Id::random(field.people.world.rng()));
-        field.publish(early);
-        field.people.run(Duration::from_secs(30));
-        for torrent in [early, late] {
-            let victims = field.nearest(&torrent, NEIGHBOURHOOD);
-            for number in 0..sybils {
-                let id = torrent.sharing(CLOSE, field.people.world.rng());
-                let network = (number % u32::from(NETWORKS)) as u8;
-                field.attack(id, Some(network), victims.clone());
-            }
+        let (mut before, mut after) = (Gets::default(), Gets::default());
+        for _ in 0..plan.surrounded {
+            let (early, late) = surround_one(field, sybils, each);
+            before.add(&early);
+            after.add(&late);
         }
-        field.people.run(Duration::from_secs(10 * 60));
-        let before = field.gets(&[early], plan.lookups, None);
-        field.publish(late);
-        let after = field.gets(&[late], plan.lookups, None);
-        field.disband(NETWORKS);
         Surrounded {
             sybils,
             before,
@@ -129,6 +120,27 @@ pub(super) fn surround(plan: &Plan, field: &mut Field) -> Vec<Surrounded> {
         }
     };
     plan.sybils.iter().copied().map(one).collect()
+}
+
+/// So many Sybils around a torrent that was published before, and around one that is published then.
+fn surround_one(field: &mut Field, sybils: u32, lookups: usize) -> (Gets, Gets) {
+    let [early, late] = [(); 2].map(|()| Id::random(field.people.world.rng()));
+    field.publish(early);
+    field.people.run(Duration::from_secs(30));
+    for torrent in [early, late] {
+        let victims = field.nearest(&torrent, NEIGHBOURHOOD);
+        for number in 0..sybils {
+            let id = torrent.sharing(CLOSE, field.people.world.rng());
+            let network = (number % u32::from(NETWORKS)) as u8;
+            field.attack(id, Some(network), victims.clone());
+        }
+    }
+    field.people.run(Duration::from_secs(10 * 60));
+    let before = field.gets(&[early], lookups, None);
+    field.publish(late);
+    let after = field.gets(&[late], lookups, None);
+    field.disband(NETWORKS);
+    (before, after)
 }
 
 /// Plays the eclipse of a node each, in one network.

@@ -1,9 +1,9 @@
-//! Attacks on what one node does for others: forged tokens, amplification, a full store.
+//! Attacks on what one node does for others: forged tokens, a full store.
 //!
 //! No network is needed: datagrams are handed to one shipping node, and its own are counted. Sources
 //! may be forged, where said: then the attacker sees no answer. Every row is exact, not sampled.
 
-use std::net::{Ipv4Addr, SocketAddr};
+use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
 use dht::message::{self, AnnouncePort, Body, Envelope, Method, Standing, Want};
@@ -14,11 +14,6 @@ use rand_chacha::ChaCha8Rng;
 use crate::model::addresses;
 use crate::time::{Clock, Time};
 
-/// Seconds for which a victim is drummed at.
-pub const DRUMMING: u32 = 60;
-/// Forged queries a second then.
-pub const DRUMS: u32 = 100;
-
 /// Announcements of a single source at most: one a second, as long as the first of them lives.
 const SINGLE: u32 = 2_300;
 
@@ -27,29 +22,7 @@ pub(super) struct Bench {
     pub(super) node: Node,
     clock: Clock,
     at: Time,
-    rng: ChaCha8Rng,
-}
-
-/// Datagrams and bytes.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Flow {
-    /// Datagrams.
-    pub datagrams: u64,
-    /// Payload bytes.
-    pub bytes: u64,
-}
-
-/// What one kind of query makes a node send to a forged source.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Amplified {
-    /// The query.
-    pub query: &'static str,
-    /// Bytes of one answer by bytes of its query.
-    pub once: f64,
-    /// What the attacker sent in `DRUMMING` seconds.
-    pub sent: Flow,
-    /// What the victim got.
-    pub got: Flow,
+    pub(super) rng: ChaCha8Rng,
 }
 
 /// Announcements by the token that they carry.
@@ -105,7 +78,7 @@ impl Kept {
 }
 
 /// A source by number.
-fn source(number: u32) -> SocketAddr {
+pub(super) fn source(number: u32) -> SocketAddr {
     SocketAddr::from((addresses::address(number), 6881))
 }
 
@@ -133,7 +106,7 @@ impl Bench {
         self.clock.instant(self.at)
     }
 
-    fn wait(&mut self, time: Duration) {
+    pub(super) fn wait(&mut self, time: Duration) {
         self.at = self.at + time;
         if self.node.next_timeout() <= self.now() {
             self.node.handle_timeout(self.now());
@@ -158,12 +131,12 @@ impl Bench {
     }
 
     /// Hands in a datagram; returns those that go back to `from`.
-    fn hand(&mut self, from: SocketAddr, datagram: &[u8]) -> Vec<Vec<u8>> {
+    pub(super) fn hand(&mut self, from: SocketAddr, datagram: &[u8]) -> Vec<Vec<u8>> {
         self.node.handle_datagram(self.now(), from, datagram);
         self.take(from)
     }
 
-    fn take(&mut self, whose: SocketAddr) -> Vec<Vec<u8>> {
+    pub(super) fn take(&mut self, whose: SocketAddr) -> Vec<Vec<u8>> {
         let mut answers = Vec::new();
         while let Some(transmit) = self.node.poll_transmit() {
             if transmit.to == whose {
@@ -173,7 +146,11 @@ impl Bench {
         answers
     }
 
-    fn get(&mut self, from: SocketAddr, info_hash: Id) -> (Option<Vec<u8>>, Vec<Endpoint>) {
+    pub(super) fn get(
+        &mut self,
+        from: SocketAddr,
+        info_hash: Id,
+    ) -> (Option<Vec<u8>>, Vec<Endpoint>) {
         let query = self.query(Standing::ReadOnly, &Method::GetPeers { info_hash });
         for answer in self.hand(from, &query) {
             if let Ok(message) = message::parse(&answer)
@@ -197,7 +174,7 @@ impl Bench {
     }
 
     /// As an honest peer does: asks for a token, then announces.
-    fn announce_honestly(&mut self, from: SocketAddr, info_hash: Id, port: u16) {
+    pub(super) fn announce_honestly(&mut self, from: SocketAddr, info_hash: Id, port: u16) {
         if let (Some(token), _) = self.get(from, info_hash) {
             self.announce(from, info_hash, &token, port);
         }
@@ -215,7 +192,7 @@ impl Bench {
     }
 
     /// Nodes answer the probes of the bench's node until its table is full of them.
-    fn make_friends(&mut self, count: u32) {
+    pub(super) fn make_friends(&mut self, count: u32) {
         for number in 0..count {
             let from = source(1_000_000 + number);
             let id = Id::random(&mut self.rng);
@@ -245,73 +222,6 @@ impl Bench {
             self.wait(Duration::from_millis(20));
         }
     }
-}
-
-/// Every kind of query with the victim as its source, once and then for a minute.
-pub(super) fn amplify(seed: u64) -> Vec<Amplified> {
-    let target = Id::new([0x5a; 20]);
-    let kinds: [(&str, Method<'_>); 6] = [
-        ("ping", Method::Ping),
-        ("find_node", Method::FindNode { target }),
-        (
-            "get_peers, 500 peers stored",
-            Method::GetPeers { info_hash: target },
-        ),
-        (
-            "get_peers, none stored",
-            Method::GetPeers {
-                info_hash: Id::new([7; 20]),
-            },
-        ),
-        (
-            "announce_peer, wrong token",
-            Method::AnnouncePeer {
-                info_hash: target,
-                port: AnnouncePort::Explicit(1),
-                token: b"12345678",
-            },
-        ),
-        ("not a message", Method::Unknown),
-    ];
-    let one = |(query, method): (&'static str, Method<'_>)| {
-        let mut bench = Bench::new(seed);
-        bench.make_friends(200);
-        for number in 0..500 {
-            bench.announce_honestly(source(2_000_000 + number), target, 6881);
-            bench.wait(Duration::from_millis(10));
-        }
-        let victim = SocketAddr::from((Ipv4Addr::new(9, 9, 9, 9), 53));
-        let mut sent = Flow::default();
-        let mut got = Flow::default();
-        let mut once = 0.0;
-        for number in 0..DRUMMING * DRUMS {
-            let datagram = match method {
-                Method::Unknown => b"d1:ad2:id20:aaaaaaaaaaaaaaaaaaaa".to_vec(),
-                _ => bench.query(Standing::Full, &method),
-            };
-            sent.datagrams += 1;
-            sent.bytes += datagram.len() as u64;
-            for answer in bench.hand(victim, &datagram) {
-                got.datagrams += 1;
-                got.bytes += answer.len() as u64;
-            }
-            if number == 0 {
-                once = got.bytes as f64 / datagram.len() as f64;
-            }
-            bench.wait(Duration::from_secs(1) / DRUMS);
-            for late in bench.take(victim) {
-                got.datagrams += 1;
-                got.bytes += late.len() as u64;
-            }
-        }
-        Amplified {
-            query,
-            once,
-            sent,
-            got,
-        }
-    };
-    kinds.into_iter().map(one).collect()
 }
 
 /// Announcements with tokens that the announcer does not own.

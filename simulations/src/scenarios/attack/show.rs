@@ -1,7 +1,7 @@
 //! The attacks' outcomes as tables and charts.
 
+use super::amplify::{DRUMMING, DRUMS};
 use super::routing::{Door, NETWORKS};
-use super::serving::{DRUMMING, DRUMS};
 use super::{Gets, Outcome, Plan};
 use crate::report::{Axis, Cell, Chart, Report, Series, Style, Table};
 
@@ -39,17 +39,22 @@ impl Outcome {
                 ("lookups", ""),
                 ("found peers", ""),
                 ("first peer p50", ""),
-                ("p95", ""),
+                ("p99", ""),
+                ("p50", "times that without attackers"),
             ],
         );
+        let calm = self.poisoned.first();
+        let calm = calm.and_then(|row| row.gets.first.median());
         for row in &self.poisoned {
+            let median = row.gets.first.median();
             table.push([
                 Cell::Percent(row.share),
                 Cell::Percent(row.tables),
                 row.gets.asked.into(),
-                Cell::Percent(row.gets.success()),
-                Cell::seconds(row.gets.first.median()),
-                Cell::seconds(row.gets.first.quantile(0.95)),
+                Cell::Number(row.gets.success(), 5),
+                Cell::seconds(median),
+                Cell::seconds(row.gets.first.quantile(0.99)),
+                Cell::number(median.zip(calm).map(|(own, calm)| own / calm), 2),
             ]);
         }
         table
@@ -72,9 +77,9 @@ impl Outcome {
             let median = |gets: &Gets| Cell::seconds(gets.first.median());
             table.push([
                 row.sybils.into(),
-                Cell::Percent(row.before.success()),
+                Cell::Number(row.before.success(), 5),
                 median(&row.before),
-                Cell::Percent(row.after.success()),
+                Cell::Number(row.after.success(), 5),
                 median(&row.after),
                 row.after.asked.into(),
             ]);
@@ -128,7 +133,9 @@ impl Outcome {
             &title,
             &[
                 ("query", ""),
+                ("its length", "bytes"),
                 ("first answer", "times its query"),
+                ("longest answer", "times its query"),
                 ("sent", "bytes"),
                 ("victim gets", "bytes"),
                 ("victim gets", "datagrams"),
@@ -138,7 +145,9 @@ impl Outcome {
         for row in &self.amplified {
             table.push([
                 row.query.into(),
+                row.length.into(),
                 Cell::Number(row.once, 2),
+                Cell::Number(row.worst, 2),
                 row.sent.bytes.into(),
                 row.got.bytes.into(),
                 row.got.datagrams.into(),
@@ -241,7 +250,12 @@ impl Outcome {
             .map(|row| row.got.bytes as f64 / row.sent.bytes as f64)
             .fold(0.0, f64::max);
         findings.push(format!(
-            "a forged source gets at most {worst:.2} times the bytes spent on it"
+            "a forged source gets at most {worst:.2} times the bytes spent on it in a minute"
+        ));
+        let single = self.amplified.iter().map(|row| row.worst);
+        findings.push(format!(
+            "one answer to an unproven source has at most {:.2} times the bytes of its query",
+            single.fold(0.0, f64::max)
         ));
         findings
     }
