@@ -15,7 +15,7 @@ use super::hosts::{Bind, HostPort};
 
 mod dht;
 
-pub use dht::{AnnounceArgs, DhtCommand, IdArgs, LookupArgs, NodeArgs};
+pub use dht::{AnnounceArgs, DhtCommand, GetItemArgs, IdArgs, LookupArgs, NodeArgs, PutArgs};
 
 /// What is printed below every `--help`.
 const AFTER_HELP: &str = "Sizes and rates: 500k, 2.5M, 1GiB. Durations: 90s, 5m, 1h30m.\n\

@@ -6,14 +6,20 @@
 
 mod announce;
 mod find;
+mod get;
 mod id;
+mod key;
 mod lookup;
 mod metrics;
 mod node;
 mod ping;
+mod put;
+mod sample;
+mod scrape;
 mod size;
 mod stats;
 mod table;
+mod value;
 
 use std::time::{Duration, Instant};
 
@@ -26,6 +32,8 @@ use super::plan::{DhtPlan, IdPlan, NetworkPlan};
 use super::report::Reporter;
 use super::update::Update;
 use crate::io::{Client, DhtHandle};
+
+pub(super) use get::newest;
 
 /// How long a command waits for a first node, and then for a table.
 const JOIN_TIMEOUT: Duration = Duration::from_secs(20);
@@ -42,6 +50,13 @@ pub(super) fn run(plan: DhtPlan, reporter: &mut Reporter) -> Result<ExitCode, Fa
             DhtPlan::Ping { nodes, network } => ping::run(&nodes, &network, reporter).await,
             DhtPlan::Find(plan) => find::run(&plan, reporter).await,
             DhtPlan::Announce(plan) => announce::run(&plan, reporter).await,
+            DhtPlan::Scrape { info_hash, network } => {
+                scrape::run(info_hash, &network, reporter).await
+            }
+            DhtPlan::Get(plan) => get::run(&plan, reporter).await,
+            DhtPlan::Put(plan) => put::run(&plan, reporter).await,
+            DhtPlan::NewKey(file) => key::run(&file, reporter),
+            DhtPlan::Sample { target, network } => sample::run(target, &network, reporter).await,
             DhtPlan::Table { svg, network } => table::run(svg.as_deref(), &network, reporter).await,
             DhtPlan::Stats(network) => stats::run(&network, reporter).await,
             DhtPlan::Size { lookups, network } => size::run(lookups, &network, reporter).await,

@@ -11,7 +11,7 @@ use super::plan::{FetchPlan, Limits, NetworkPlan, Patience};
 use super::report::Reporter;
 use super::signals::Signals;
 use super::torrent;
-use super::torrents::{Target, settings};
+use super::torrents::{Named, Target, settings};
 use crate::io::{Destination, TorrentSpec};
 use crate::metainfo::{Info, Torrent};
 
@@ -40,14 +40,25 @@ pub(super) fn ask(
     patience: Patience,
     reporter: &mut Reporter,
 ) -> Result<Result<Arc<Info>, ExitCode>, Failure> {
-    let target = Target::read(input, &network.state_dir)?;
-    if let Some(info) = target.info {
-        return Ok(Ok(info));
-    }
-    reporter.about(target.info_hash);
+    let named = match Named::read(input, &network.state_dir)? {
+        Named::Torrent(Target {
+            info: Some(info), ..
+        }) => return Ok(Ok(info)),
+        named => named,
+    };
     network::block_on(async {
         let mut signals = Signals::new()?;
         let client = network::start(network).await?;
+        let followed = named.follow(&client, network, reporter, &mut signals);
+        let target = match followed.await? {
+            Ok(target) => target,
+            Err(interrupted) => return Ok(Err(interrupted)),
+        };
+        if let Some(info) = target.info {
+            client.shutdown().await;
+            return Ok(Ok(info));
+        }
+        reporter.about(target.info_hash);
         let given = network.peers.iter().map(ToString::to_string);
         let spec = TorrentSpec {
             source: target.source(),

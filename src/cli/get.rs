@@ -12,7 +12,7 @@ use super::plan::{After, Check, Existing, GetPlan, GetTask, PieceOrder};
 use super::report::Reporter;
 use super::show;
 use super::signals::Signals;
-use super::torrents::{Target, ask_nodes, select, settings};
+use super::torrents::{Named, Target, ask_nodes, select, settings};
 use super::update::Done;
 use crate::io::{self, Client, Destination, Status, TorrentSpec};
 use crate::storage::{Location, OpenMode};
@@ -24,22 +24,22 @@ use crate::swarm::{Mode, Order, Settings};
 /// The first input that failed; all others still run.
 pub(super) fn run(plan: GetPlan, reporter: &mut Reporter) -> Result<ExitCode, Failure> {
     // Everything that can be wrong without a network is found before a socket opens.
-    let read = |input: &Input| Target::read(input, &plan.network.state_dir);
-    let targets: Vec<Target> = plan.inputs.iter().map(read).collect::<Result<_, _>>()?;
+    let read = |input: &Input| Named::read(input, &plan.network.state_dir);
+    let named: Vec<Named> = plan.inputs.iter().map(read).collect::<Result<_, _>>()?;
     network::block_on(async {
         let mut signals = Signals::new()?;
         let client = network::start(&plan.network).await?;
         let mut first_failure = None;
         let mut code = ExitCode::Ok;
-        for target in targets {
+        for named in named {
             let mut one = One {
                 plan: &plan,
                 client: &client,
                 reporter,
                 signals: &mut signals,
-                name: target.name.clone(),
+                name: None,
             };
-            match one.run(target).await {
+            match one.follow_and_run(named).await {
                 Ok(ExitCode::Ok) => {}
                 Ok(interrupted) => {
                     code = interrupted;
@@ -65,6 +65,18 @@ struct One<'a> {
 }
 
 impl One<'_> {
+    async fn follow_and_run(&mut self, named: Named) -> Result<ExitCode, Failure> {
+        let network = &self.plan.network;
+        let followed = named.follow(self.client, network, self.reporter, self.signals);
+        match followed.await? {
+            Ok(target) => {
+                self.name = target.name.clone();
+                self.run(target).await
+            }
+            Err(interrupted) => Ok(interrupted),
+        }
+    }
+
     async fn run(&mut self, target: Target) -> Result<ExitCode, Failure> {
         let started = Instant::now();
         self.reporter.about(target.info_hash);

@@ -5,7 +5,7 @@ use std::io::Read;
 use std::path::{Path, PathBuf};
 
 use super::exit::{ExitCode, Failure};
-use crate::metainfo::{InfoHash, Magnet, MagnetErrorKind};
+use crate::metainfo::{InfoHash, Magnet, MagnetErrorKind, Publisher};
 
 /// The longest magnet link or URL that is read.
 const MAX_LENGTH: usize = 64 << 10;
@@ -18,6 +18,8 @@ const MAX_LIST: u64 = 1 << 20;
 pub enum Input {
     /// A magnet link.
     Magnet(Magnet),
+    /// A magnet link that names a publisher instead of a torrent (BEP 46).
+    Publisher(Publisher),
     /// 40 hex digits or 32 base32 characters.
     Hash(InfoHash),
     /// A torrent file; it exists.
@@ -135,9 +137,13 @@ pub fn all(texts: &[String]) -> Result<Vec<Input>, Failure> {
 
 /// Reads the whole link now: a fault in it is told before anything is opened.
 fn magnet(text: &str) -> Result<Input, Failure> {
-    Magnet::parse(text).map(Input::Magnet).map_err(|error| {
+    let parsed = Publisher::parse(text).and_then(|publisher| match publisher {
+        Some(publisher) => Ok(Input::Publisher(publisher)),
+        None => Magnet::parse(text).map(Input::Magnet),
+    });
+    parsed.map_err(|error| {
         let hint = match error.kind {
-            MagnetErrorKind::Hash(_) | MagnetErrorKind::NoHash => {
+            MagnetErrorKind::Hash(_) | MagnetErrorKind::NoHash | MagnetErrorKind::Key => {
                 "was the link cut off? Put it in single quotes, the shell splits it at `&`"
             }
             MagnetErrorKind::Scheme => "magnet links start with magnet:?xt=urn:btih:",
@@ -199,6 +205,8 @@ mod tests {
             Input::parse("HTTPS://h/x.torrent"),
             Ok(Input::Url(_))
         ));
+        let publisher = format!("magnet:?xs=urn:btpk:{HEX}{}&s=6e", &HEX[..24]);
+        assert!(matches!(Input::parse(&publisher), Ok(Input::Publisher(_))));
         let magnet = format!("Magnet:?xt=urn:btih:{HEX}");
         assert!(matches!(Input::parse(&magnet), Ok(Input::Magnet(_))));
         assert!(matches!(

@@ -179,7 +179,10 @@ impl Background<'_> {
     /// An input that is neither magnet link nor hash, a folder that cannot be written.
     pub fn fetch(&self, args: FetchArgs) -> Result<FetchPlan, Failure> {
         let input = Input::parse(&args.input)?;
-        if !matches!(input, Input::Magnet(_) | Input::Hash(_)) {
+        if !matches!(
+            input,
+            Input::Magnet(_) | Input::Publisher(_) | Input::Hash(_)
+        ) {
             let message = "fetch needs a magnet link or an info hash";
             return Err(Failure::new(ExitCode::BadInput, message));
         }

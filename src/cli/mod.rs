@@ -33,6 +33,7 @@ pub mod json;
 pub mod meaning;
 mod network;
 pub mod plan;
+mod publisher;
 pub mod report;
 mod scene;
 mod seed;

@@ -12,7 +12,10 @@ use super::selection::Selection;
 
 mod dht;
 
-pub use dht::{AnnouncePlan, DhtPlan, FindPlan, IdPlan, LookupPlan, NodePlan, Trace};
+pub use dht::{
+    AnnouncePlan, DhtPlan, FindPlan, GetItemPlan, IdPlan, KeySource, LookupPlan, NodePlan, PutPlan,
+    Secret, Stored, Trace, Wanted,
+};
 
 /// Which address families to use.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]

@@ -22,7 +22,7 @@ pub(super) fn run(plan: ShowPlan, reporter: &mut Reporter) -> Result<ExitCode, F
             print(&torrent::load(path)?, plan.files, reporter);
             Ok(ExitCode::Ok)
         }
-        Input::Magnet(_) | Input::Hash(_) => {
+        Input::Magnet(_) | Input::Publisher(_) | Input::Hash(_) => {
             match fetch::ask(&plan.input, &plan.network, plan.patience, reporter)? {
                 Ok(info) => {
                     print(&Torrent::from_info(info), plan.files, reporter);

@@ -7,10 +7,13 @@ use std::sync::Arc;
 use super::exit::{ExitCode, Failure};
 use super::input::Input;
 use super::plan::{Limits, NetworkPlan, Switch};
+use super::publisher;
+use super::report::Reporter;
 use super::selection::Selection;
+use super::signals::Signals;
 use super::torrent;
 use crate::io::{Client, Select, Source, resolve};
-use crate::metainfo::{Info, InfoHash, Magnet, Torrent};
+use crate::metainfo::{Info, InfoHash, Magnet, Publisher, Torrent};
 use crate::storage::saved_info;
 use crate::swarm::{Bitfield, Geometry, Pex, Settings};
 
@@ -30,6 +33,53 @@ pub(super) struct Target {
     pub(super) select: Option<Vec<std::ops::RangeInclusive<u32>>>,
 }
 
+/// An input as far as it can be followed without a network.
+pub(super) enum Named {
+    /// It names a torrent.
+    Torrent(Target),
+    /// It names whoever publishes one (BEP 46).
+    Publisher(Publisher),
+}
+
+impl Named {
+    /// Reads the input.
+    ///
+    /// # Errors
+    /// As [`Target::read`].
+    pub(super) fn read(input: &Input, state: &Path) -> Result<Named, Failure> {
+        match input {
+            Input::Publisher(publisher) => Ok(Named::Publisher(publisher.clone())),
+            input => Target::read(input, state).map(Named::Torrent),
+        }
+    }
+
+    /// Asks the DHT for the publisher's current torrent, if one is named; the inner error is the code of
+    /// the signal that came first.
+    ///
+    /// # Errors
+    /// No network; nothing is published.
+    pub(super) async fn follow(
+        self,
+        client: &Client,
+        plan: &NetworkPlan,
+        reporter: &mut Reporter,
+        signals: &mut Signals,
+    ) -> Result<Result<Target, ExitCode>, Failure> {
+        let publisher = match self {
+            Named::Torrent(target) => return Ok(Ok(target)),
+            Named::Publisher(publisher) => publisher,
+        };
+        tokio::select! {
+            code = signals.first() => Ok(Err(code)),
+            found = publisher::current(&publisher, client, plan, reporter) => {
+                let mut target = Target::read(&Input::Hash(found?), &plan.state_dir)?;
+                target.name = publisher.name;
+                Ok(Ok(target))
+            }
+        }
+    }
+}
+
 impl Target {
     /// Reads the input; for magnets and hashes also what an earlier run has kept of the files.
     ///
@@ -47,6 +97,10 @@ impl Target {
                 select: None,
             },
             Input::TorrentFile(path) => return Ok(Target::of_torrent(&torrent::load(path)?)),
+            Input::Publisher(_) => {
+                let message = "a publisher's link has to be followed in the DHT first";
+                return Err(Failure::new(ExitCode::Usage, message));
+            }
             Input::Url(_) => {
                 return Err(Failure::new(
                     ExitCode::Usage,

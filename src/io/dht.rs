@@ -18,7 +18,7 @@ use tokio::time::sleep_until;
 mod search;
 mod strangers;
 
-pub use search::{Answer, DhtStatus, Pong, Search, SearchEvent, Trace, View};
+pub use search::{Answer, DhtStatus, Pong, Sample, Search, SearchEvent, Trace, View};
 use strangers::Strangers;
 
 /// Largest datagram read; the node drops what is longer than its own limit.
@@ -219,11 +219,7 @@ impl Driver {
                 status.first_node.get_or_insert_with(Instant::now);
             }),
             Event::Joined { .. } => self.publish.send_modify(|status| status.joined = true),
-            Event::Peers { lookup, peers, .. } => {
-                if let Some(events) = self.searches.get(&lookup) {
-                    let _ = events.try_send(SearchEvent::Peers(peers));
-                }
-            }
+            Event::Peers { lookup, peers, .. } => self.tell(lookup, SearchEvent::Peers(peers)),
             Event::Answered {
                 lookup,
                 from,
@@ -232,16 +228,14 @@ impl Driver {
                 peers,
                 rtt,
             } => {
-                if let Some(events) = self.searches.get(&lookup) {
-                    let answer = Answer {
-                        from,
-                        bits,
-                        nodes,
-                        peers,
-                        rtt,
-                    };
-                    let _ = events.try_send(SearchEvent::Answered(answer));
-                }
+                let answer = Answer {
+                    from,
+                    bits,
+                    nodes,
+                    peers,
+                    rtt,
+                };
+                self.tell(lookup, SearchEvent::Answered(answer));
             }
             Event::LookupDone { lookup, report } => {
                 if let Some(events) = self.searches.remove(&lookup) {
@@ -252,17 +246,62 @@ impl Driver {
             Event::Pong { endpoint, id, rtt } => self.answer_ping(endpoint, Some(Pong { id, rtt })),
             Event::PingFailed { endpoint } => self.answer_ping(endpoint, None),
             Event::ExternalAddress(ip) => tracing::debug!(%ip, "nodes agree on our address"),
-            // Nobody asked for these yet.
-            Event::Scraped { .. }
-            | Event::Samples { .. }
-            | Event::Item { .. }
-            | Event::Refused { .. } => {}
+            Event::Scraped {
+                lookup,
+                seeds,
+                peers,
+                ..
+            } => self.tell(lookup, SearchEvent::Scraped { seeds, peers }),
+            Event::Samples {
+                lookup,
+                from,
+                hashes,
+                stored,
+                interval,
+            } => {
+                let sample = Sample {
+                    from,
+                    hashes,
+                    stored,
+                    interval,
+                };
+                self.tell(lookup, SearchEvent::Samples(sample));
+            }
+            Event::Item { lookup, from, item } => {
+                let from = from.endpoint;
+                self.tell(lookup, SearchEvent::Item { from, item });
+            }
+            Event::Refused { lookup, code, .. } => self.tell(lookup, SearchEvent::Refused(code)),
+        }
+    }
+
+    /// Tells whoever asked; one whose queue is full misses it.
+    fn tell(&self, lookup: LookupId, event: SearchEvent) {
+        if let Some(events) = self.searches.get(&lookup) {
+            let _ = events.try_send(event);
         }
     }
 
     fn answer_ping(&mut self, endpoint: Endpoint, pong: Option<Pong>) {
         for asked in self.pings.remove(&endpoint).unwrap_or_default() {
             let _ = asked.send(pong);
+        }
+    }
+
+    fn search(&mut self, now: Instant, search: Search, trace: Trace) -> LookupId {
+        let node = &mut self.node;
+        match (search, trace) {
+            (Search::Peers(hash), Trace::Off) => node.get_peers(now, Id::from(hash.0)),
+            (Search::Peers(hash), Trace::On) => node.get_peers_traced(now, Id::from(hash.0)),
+            (Search::Announce(hash, port), _) => {
+                node.announce(now, Id::from(hash.0), AnnouncePort::Explicit(port))
+            }
+            (Search::Nodes(target), Trace::Off) => node.find_node(now, target),
+            (Search::Nodes(target), Trace::On) => node.find_node_traced(now, target),
+            (Search::Scrape(hash), _) => node.scrape(now, Id::from(hash.0)),
+            (Search::Sample(target), _) => node.sample(now, target),
+            (Search::Item { target, salt }, _) => node.item(now, target, salt),
+            (Search::Put { item, cas }, _) => node.put(now, item, cas),
         }
     }
 
@@ -274,18 +313,7 @@ impl Driver {
                 trace,
                 events,
             } => {
-                let node = &mut self.node;
-                let lookup = match (search, trace) {
-                    (Search::Peers(hash), Trace::Off) => node.get_peers(now, Id::from(hash.0)),
-                    (Search::Peers(hash), Trace::On) => {
-                        node.get_peers_traced(now, Id::from(hash.0))
-                    }
-                    (Search::Announce(hash, port), _) => {
-                        node.announce(now, Id::from(hash.0), AnnouncePort::Explicit(port))
-                    }
-                    (Search::Nodes(target), Trace::Off) => node.find_node(now, target),
-                    (Search::Nodes(target), Trace::On) => node.find_node_traced(now, target),
-                };
+                let lookup = self.search(now, search, trace);
                 self.searches.insert(lookup, events);
             }
             Command::Join(contacts) => self.node.join(now, contacts),
@@ -304,6 +332,7 @@ impl Driver {
                     external: node.external_address(),
                     tables: [table(Family::V4), table(Family::V6)],
                     stored: node.stored(),
+                    items: node.stored_items(),
                     stats: *node.stats(),
                     contacts: node.contacts().map(|contact| contact.endpoint).collect(),
                 });

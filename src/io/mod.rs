@@ -26,7 +26,7 @@ mod status;
 mod torrent;
 
 pub use client::{BOOTSTRAP, Client, ClientConfig, Dht, Source, TorrentHandle, TorrentSpec};
-pub use dht::{Answer, DhtHandle, DhtStatus, Pong, Search, SearchEvent, Trace, View};
+pub use dht::{Answer, DhtHandle, DhtStatus, Pong, Sample, Search, SearchEvent, Trace, View};
 pub use entropy::seed;
 pub use resolve::resolve;
 pub use serve::TextServer;

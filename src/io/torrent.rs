@@ -373,13 +373,14 @@ impl Driver {
                 desk.found += self.torrent.add_peers(now, PeerSource::Dht, peers);
             }
             Some(SearchEvent::Progress(report)) => desk.search_status.running = Some(report),
-            Some(SearchEvent::Answered(_)) => {}
             Some(SearchEvent::Done(report)) => {
                 desk.search_status.running = None;
                 desk.search_status.last = Some(report);
                 desk.search_status.ended += 1;
                 self.end_search(desk, now);
             }
+            // What only searches of other kinds tell.
+            Some(_) => {}
             None => self.end_search(desk, now),
         }
     }

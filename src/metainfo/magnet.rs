@@ -85,6 +85,12 @@ pub enum MagnetErrorKind {
     /// `x.pe` is not host and port.
     #[error("a peer is written host:port or [IPv6]:port")]
     Peer,
+    /// The key behind `xs=urn:btpk:` (BEP 46).
+    #[error("a publisher's key has 64 hexadecimal digits")]
+    Key,
+    /// `s` of such a link.
+    #[error("a salt is at most 64 bytes in hexadecimal digits")]
+    Salt,
     /// `so` is not a list of indices and ranges.
     #[error("files are selected by numbers and ranges such as 0,2,4-6")]
     Select,
@@ -163,15 +169,15 @@ impl FromStr for Magnet {
 
 /// The value of one parameter as it stands in the link.
 #[derive(Clone, Copy)]
-struct Field<'a> {
-    text: &'a str,
+pub(super) struct Field<'a> {
+    pub(super) text: &'a str,
     /// Its first byte in the link.
-    offset: usize,
+    pub(super) offset: usize,
 }
 
 impl Field<'_> {
     /// An error over the whole value.
-    fn error(self, kind: MagnetErrorKind) -> MagnetError {
+    pub(super) fn error(self, kind: MagnetErrorKind) -> MagnetError {
         MagnetError {
             kind,
             offset: self.offset,
@@ -180,7 +186,7 @@ impl Field<'_> {
     }
 
     /// Decodes `%41` and, as forms do, `+` for a space.
-    fn decode(self) -> Result<String, MagnetError> {
+    pub(super) fn decode(self) -> Result<String, MagnetError> {
         let mut bytes = Vec::with_capacity(self.text.len());
         let mut rest = self.text.as_bytes();
         while let Some((&first, tail)) = rest.split_first() {
@@ -394,7 +400,7 @@ fn ranges(text: &str) -> Option<Vec<RangeInclusive<u32>>> {
 }
 
 /// Writes text so that nothing in it ends a parameter.
-struct Escaped<'a>(&'a str);
+pub(super) struct Escaped<'a>(pub(super) &'a str);
 
 impl fmt::Display for Escaped<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

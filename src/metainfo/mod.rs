@@ -1,8 +1,8 @@
 //! What a torrent is: info hash, magnet link (BEP 9, BEP 53), torrent file (BEP 3).
 //!
 //! The way through: `info_hash` names a torrent, `path` makes its file names safe, `info` checks
-//! the dictionary that is hashed, `torrent` the file around it, `magnet` the link to it, `create`
-//! makes new ones. Invariant: what these types hold passed the limits of the bad-input table.
+//! the dictionary that is hashed, `torrent` the file around it, `magnet` the link to it,
+//! `publisher` the link to whoever publishes ever new ones (BEP 46), `create` makes new ones. Invariant: what these types hold passed the limits of the bad-input table.
 //! Nothing here knows a socket, a clock or a file system.
 
 mod create;
@@ -11,6 +11,7 @@ mod info;
 mod info_hash;
 mod magnet;
 mod path;
+mod publisher;
 mod torrent;
 
 pub use create::{Builder, Options};
@@ -19,6 +20,7 @@ pub use info::{FileEntry, FileKind, Info};
 pub use info_hash::{Alphabet, InfoHash, InfoHashError};
 pub use magnet::{Magnet, MagnetError, MagnetErrorKind};
 pub use path::{FilePath, PathError};
+pub use publisher::{Publisher, published, published_value};
 pub use torrent::Torrent;
 
 #[cfg(test)]

@@ -13,6 +13,7 @@
 )]
 
 pub mod client;
+pub mod network;
 pub mod peer;
 pub mod process;
 pub mod torrent;

@@ -40,6 +40,28 @@ pub enum DhtCommand {
     },
     /// Tell the closest nodes that a peer is here, at --port
     Announce(AnnounceArgs),
+    /// How many seeds and peers does this torrent have? (BEP 33)
+    Scrape {
+        /// Info hash or magnet link
+        #[arg(value_name = "HASH|MAGNET")]
+        input: String,
+        /// The network.
+        #[command(flatten)]
+        network: NetworkArgs,
+    },
+    /// Fetch a stored value (BEP 44)
+    Get(GetItemArgs),
+    /// Store a value (BEP 44), or publish a torrent under a key (BEP 46)
+    Put(PutArgs),
+    /// Which torrents do nodes store? (BEP 51)
+    Sample {
+        /// Ask the nodes on the way to this id (default: a random one)
+        #[arg(value_name = "ID")]
+        target: Option<String>,
+        /// The network.
+        #[command(flatten)]
+        network: NetworkArgs,
+    },
     /// Join, then show the routing table
     Table {
         /// Draw the seats by distance and age
@@ -116,6 +138,68 @@ pub struct IdArgs {
     /// Say whether this id suits the address instead
     #[arg(long, value_name = "ID", requires = "ip")]
     pub check: Option<String>,
+    /// The network.
+    #[command(flatten)]
+    pub network: NetworkArgs,
+}
+
+/// `trackless dht get`.
+#[derive(ClapArgs, Debug)]
+pub struct GetItemArgs {
+    /// Where the value lives (40 digits), a public key (64), or a magnet link with one
+    #[arg(value_name = "TARGET|KEY|MAGNET")]
+    pub target: String,
+    /// What it was stored with beside the key
+    #[arg(long, value_name = "TEXT")]
+    pub salt: Option<String>,
+    /// Write the value's bytes to this file
+    #[arg(short, long, value_name = "FILE")]
+    pub output: Option<PathBuf>,
+    /// Overwrite an existing file
+    #[arg(long, requires = "output")]
+    pub force: bool,
+    /// The network.
+    #[command(flatten)]
+    pub network: NetworkArgs,
+}
+
+/// `trackless dht put`.
+#[derive(ClapArgs, Debug)]
+#[command(group = clap::ArgGroup::new("content").multiple(false))]
+#[command(group = clap::ArgGroup::new("owner").multiple(false))]
+pub struct PutArgs {
+    /// The text to store, at most 1000 bytes
+    #[arg(group = "content")]
+    pub value: Option<String>,
+    /// Store the content of this file
+    #[arg(long, value_name = "FILE", group = "content")]
+    pub file: Option<PathBuf>,
+    /// Publish this torrent under the key (BEP 46)
+    #[arg(
+        long,
+        value_name = "HASH|MAGNET|FILE",
+        group = "content",
+        requires = "owner"
+    )]
+    pub torrent: Option<String>,
+    /// The text or file is bencode already
+    #[arg(long, conflicts_with = "torrent")]
+    pub bencoded: bool,
+    /// The secret key of a value that can be replaced
+    #[arg(long, value_name = "FILE", group = "owner")]
+    pub key: Option<PathBuf>,
+    /// Make such a key, write it to this new file, and use it if there is a value
+    #[arg(long, value_name = "FILE", group = "owner")]
+    pub generate_key: Option<PathBuf>,
+    /// Tells apart several values of one key
+    #[arg(long, value_name = "TEXT", requires = "owner")]
+    pub salt: Option<String>,
+    /// Number of this version (default: one more than what is stored)
+    #[arg(long, value_name = "N", requires = "owner", value_parser = clap::value_parser!(i64).range(0..))]
+    pub seq: Option<i64>,
+    /// Replace only this version
+    #[arg(long, value_name = "N", requires = "owner", value_parser = clap::value_parser!(i64).range(0..))]
+    pub cas: Option<i64>,
     /// The network.
     #[command(flatten)]
     pub network: NetworkArgs,

@@ -48,6 +48,8 @@ pub(super) async fn run(plan: &LookupPlan, reporter: &mut Reporter) -> Result<Ex
                 last = Some(report);
                 break;
             }
+            // What only searches of other kinds tell.
+            _ => {}
         }
     }
     let report = last.ok_or_else(ended)?;

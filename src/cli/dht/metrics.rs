@@ -68,6 +68,14 @@ fn gauges(view: &View) -> Vec<Metric> {
         let help = "Contacts in the routing table.";
         add("contacts", Some(("family", family)), contacts, help);
     }
+    let (items, item_bytes) = view.items;
+    add("stored_items", None, items, "Items stored for others.");
+    add(
+        "stored_item_bytes",
+        None,
+        item_bytes,
+        "Bytes of these items.",
+    );
     let (torrents, peers) = view.stored;
     let help = "Torrents announced to this node.";
     add("stored_torrents", None, torrents, help);
@@ -134,12 +142,15 @@ fn counters(stats: &Stats) -> Vec<Metric> {
     all
 }
 
-fn methods(queries: &Queries) -> [(&'static str, u64); 5] {
+fn methods(queries: &Queries) -> [(&'static str, u64); 8] {
     [
         ("ping", queries.ping),
         ("find_node", queries.find_node),
         ("get_peers", queries.get_peers),
         ("announce_peer", queries.announce_peer),
+        ("get", queries.get),
+        ("put", queries.put),
+        ("sample_infohashes", queries.sample_infohashes),
         ("other", queries.other),
     ]
 }

@@ -14,6 +14,8 @@ use super::super::plan::{
 use super::{Background, non_empty};
 use crate::metainfo::InfoHash;
 
+mod item;
+
 /// 16 × 8 distances: the estimate's standard error is 9 %.
 const SIZE_LOOKUPS: u16 = 16;
 
@@ -47,6 +49,16 @@ impl Background<'_> {
                 network: self.network(network)?,
             }),
             DhtCommand::Announce(args) => DhtPlan::Announce(self.announce(args)?),
+            DhtCommand::Scrape { input, network } => DhtPlan::Scrape {
+                info_hash: info_hash(&input, "an info hash or a magnet link")?,
+                network: self.network(network)?,
+            },
+            DhtCommand::Get(args) => DhtPlan::Get(self.item(args)?),
+            DhtCommand::Put(args) => self.put(args)?,
+            DhtCommand::Sample { target, network } => DhtPlan::Sample {
+                target: target.as_deref().map(id).transpose()?,
+                network: self.network(network)?,
+            },
             DhtCommand::Table { svg, network } => DhtPlan::Table {
                 svg,
                 network: self.network(network)?,
@@ -101,14 +113,15 @@ impl Background<'_> {
         Ok(match (args.ip, args.check) {
             (None, _) => IdPlan::Ours(self.network(args.network)?),
             (Some(ip), None) => IdPlan::Make(ip),
-            (Some(ip), Some(id)) => {
-                let id = id.parse().map_err(|error: dht::BadId| {
-                    Failure::new(ExitCode::BadInput, error.to_string()).caret(&id, 0, id.len())
-                })?;
-                IdPlan::Check(ip, id)
-            }
+            (Some(ip), Some(text)) => IdPlan::Check(ip, id(&text)?),
         })
     }
+}
+
+fn id(text: &str) -> Result<Id, Failure> {
+    text.parse().map_err(|error: dht::BadId| {
+        Failure::new(ExitCode::BadInput, error.to_string()).caret(text, 0, text.len())
+    })
 }
 
 /// The info hash that `text` names, in whatever form.

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use dht::Id;
 
-use super::NetworkPlan;
+use super::{Existing, NetworkPlan};
 use crate::cli::hosts::HostPort;
 use crate::metainfo::InfoHash;
 
@@ -27,6 +27,26 @@ pub enum DhtPlan {
     Find(FindPlan),
     /// Tell that a peer is here.
     Announce(AnnouncePlan),
+    /// Count seeds and peers.
+    Scrape {
+        /// Of what.
+        info_hash: InfoHash,
+        /// The network.
+        network: NetworkPlan,
+    },
+    /// Fetch a value.
+    Get(GetItemPlan),
+    /// Store a value.
+    Put(PutPlan),
+    /// Only make a key, and write it to this file, which does not exist.
+    NewKey(PathBuf),
+    /// Collect info hashes.
+    Sample {
+        /// On the way to what; `None`: anywhere.
+        target: Option<Id>,
+        /// The network.
+        network: NetworkPlan,
+    },
     /// Join, then show the routing table.
     Table {
         /// The picture's file; a second one for the other family.
@@ -109,4 +129,76 @@ pub enum Trace {
     Off,
     /// One line a node.
     On,
+}
+
+/// `trackless dht get`.
+#[derive(Debug)]
+pub struct GetItemPlan {
+    /// Which item.
+    pub wanted: Wanted,
+    /// Where its value goes; `None`: to stdout.
+    pub output: Option<PathBuf>,
+    /// A file in the way.
+    pub existing: Existing,
+    /// The network.
+    pub network: NetworkPlan,
+}
+
+/// Where an item lives, and what it was made with.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Wanted {
+    /// The hash of its content, or of key and salt.
+    pub target: Id,
+    /// At most 64 bytes.
+    pub salt: Vec<u8>,
+}
+
+/// `trackless dht put`.
+#[derive(Debug)]
+pub struct PutPlan {
+    /// Its content, bencoded and checked: canonical and at most 1000 bytes.
+    pub value: Vec<u8>,
+    /// The torrent that the content publishes.
+    pub torrent: Option<InfoHash>,
+    /// How it is stored.
+    pub stored: Stored,
+    /// The network.
+    pub network: NetworkPlan,
+}
+
+/// How a value is stored.
+#[derive(Debug)]
+pub enum Stored {
+    /// For ever the same, under its own hash.
+    Immutable,
+    /// Under a key, to be replaced.
+    Mutable {
+        /// Whose.
+        key: KeySource,
+        /// At most 64 bytes.
+        salt: Vec<u8>,
+        /// The version; `None`: one more than the network has.
+        seq: Option<i64>,
+        /// The version to replace; `None`: any lower one.
+        cas: Option<i64>,
+    },
+}
+
+/// Where a secret key comes from.
+#[derive(Debug)]
+pub enum KeySource {
+    /// It was read.
+    Read(Secret),
+    /// It is to be made and written to this file, which does not exist.
+    New(PathBuf),
+}
+
+/// The seed of an ed25519 key. Never shown.
+#[derive(Clone)]
+pub struct Secret(pub [u8; 32]);
+
+impl std::fmt::Debug for Secret {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Secret(…)")
+    }
 }

@@ -4,7 +4,7 @@ use std::net::IpAddr;
 use std::time::{Duration, Instant};
 
 use bencode::{Endpoint, Family};
-use dht::{Contact, Entry, Id, LookupReport, Stats};
+use dht::{Bloom, Contact, Entry, Id, Item, LookupReport, Stats};
 
 use crate::metainfo::InfoHash;
 
@@ -33,6 +33,25 @@ pub enum SearchEvent {
     Peers(Vec<Endpoint>),
     /// One node answered; only when the search is [`Trace::On`].
     Answered(Answer),
+    /// One node's count of seeds and of others ([`Search::Scrape`]); unite the filters of all.
+    Scraped {
+        /// Addresses of seeds.
+        seeds: Bloom,
+        /// Addresses of others.
+        peers: Bloom,
+    },
+    /// Info hashes that one node stores ([`Search::Sample`]).
+    Samples(Sample),
+    /// A verified item ([`Search::Item`]: each is newer than the one before), or one newer than what is
+    /// to be stored ([`Search::Put`]).
+    Item {
+        /// Who has it.
+        from: Endpoint,
+        /// The item.
+        item: Item,
+    },
+    /// A node did not store an item, for this reason (BEP 44: 301 other `cas`, 302 lower sequence number).
+    Refused(u16),
     /// How far the lookup is.
     Progress(LookupReport),
     /// The lookup is over (and announced, if that was asked for).
@@ -54,6 +73,19 @@ pub struct Answer {
     pub rtt: Duration,
 }
 
+/// What one node says of the torrents that were announced to it (BEP 51).
+#[derive(Clone, Debug)]
+pub struct Sample {
+    /// Who.
+    pub from: Contact,
+    /// Some of the info hashes, at most 64.
+    pub hashes: Vec<Id>,
+    /// How many there are, as it says.
+    pub stored: u64,
+    /// How long its sample stays the same.
+    pub interval: Duration,
+}
+
 /// Whether a search tells every answer.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Trace {
@@ -64,7 +96,7 @@ pub enum Trace {
 }
 
 /// What a lookup is for.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Clone, PartialEq, Eq, Debug)]
 pub enum Search {
     /// Peers of a torrent.
     Peers(InfoHash),
@@ -72,6 +104,24 @@ pub enum Search {
     Announce(InfoHash, u16),
     /// The nodes closest to a target.
     Nodes(Id),
+    /// How many seeds and peers a torrent has (BEP 33).
+    Scrape(InfoHash),
+    /// Info hashes that the nodes on the way to a target store (BEP 51).
+    Sample(Id),
+    /// The item at a target (BEP 44).
+    Item {
+        /// Where it lives.
+        target: Id,
+        /// What the target was made with beside the key; empty for immutable ones.
+        salt: Vec<u8>,
+    },
+    /// Stores an item (BEP 44).
+    Put {
+        /// What.
+        item: Item,
+        /// Only where this sequence number is stored, or nothing.
+        cas: Option<i64>,
+    },
 }
 
 /// An answer to a ping.
@@ -96,6 +146,8 @@ pub struct View {
     pub tables: [(Family, Vec<Vec<Entry>>); 2],
     /// Info hashes and peers that others announced to us.
     pub stored: (usize, usize),
+    /// Items that others gave us to store, and their bytes.
+    pub items: (usize, usize),
     /// Counters.
     pub stats: Stats,
     /// Endpoints worth asking at the next start, best first.

@@ -1,0 +1,70 @@
+//! `dht scrape`: how many seeds and peers has a torrent (BEP 33)?
+//!
+//! Nodes answer with filters of addresses; united, an address that several nodes know counts once.
+
+use std::time::Instant;
+
+use dht::Bloom;
+
+use super::super::exit::{ExitCode, Failure};
+use super::super::format::duration;
+use super::super::plan::NetworkPlan;
+use super::super::report::{Reporter, Style};
+use super::lookup::{effort, progress};
+use super::{Session, ended};
+use crate::io::{Search, SearchEvent, Trace};
+use crate::metainfo::InfoHash;
+
+/// Runs it.
+///
+/// # Errors
+/// [`ExitCode::NoPeers`] when no node counted anybody.
+pub(super) async fn run(
+    info_hash: InfoHash,
+    plan: &NetworkPlan,
+    reporter: &mut Reporter,
+) -> Result<ExitCode, Failure> {
+    reporter.about(info_hash);
+    let session = Session::joined(plan, reporter).await?;
+    let search = Search::Scrape(info_hash);
+    let mut events = session.dht.search(search, Trace::Off).await;
+    let (mut all, mut nodes, mut last) = ((Bloom::default(), Bloom::default()), 0, None);
+    while let Some(event) = events.recv().await {
+        match event {
+            SearchEvent::Scraped { seeds, peers } => {
+                nodes += 1;
+                all = (all.0.union(&seeds), all.1.union(&peers));
+            }
+            SearchEvent::Progress(report) => reporter.state(Instant::now(), &progress(&report)),
+            SearchEvent::Done(report) => {
+                last = Some(report);
+                break;
+            }
+            _ => {}
+        }
+    }
+    let report = last.ok_or_else(ended)?;
+    session.close().await;
+    let (seeds, peers) = (all.0.estimate().round(), all.1.estimate().round());
+    if reporter.style() == Style::Json {
+        reporter.print_json(&serde_json::json!({
+            "v": 1, "type": "scrape", "info_hash": info_hash.to_string(),
+            "seeds": seeds, "downloaders": peers, "counted_by": nodes,
+            "asked": report.asked, "answered": report.answered, "timed_out": report.timed_out,
+            "elapsed": report.elapsed.as_secs_f64(),
+        }));
+    } else {
+        reporter.print(&format!("{seeds} seeds, {peers} downloaders\n"));
+        let elapsed = duration(report.elapsed);
+        let text = format!(
+            "counted by {nodes} nodes in {elapsed} ({})",
+            effort(&report)
+        );
+        reporter.note(Instant::now(), text);
+    }
+    if seeds + peers < 1.0 {
+        let message = "no node counted anybody who announces this torrent";
+        return Err(Failure::new(ExitCode::NoPeers, message));
+    }
+    Ok(ExitCode::Ok)
+}
