@@ -40,3 +40,21 @@ pub enum Address {
     /// A private range that was allowed on purpose: many nodes on one address are normal.
     Shared,
 }
+
+/// The network that an address belongs to: a v4 /24, a v6 /64, the least that one owner has.
+///
+/// `Threat:` addresses within it come for nothing, so a rule that counts nodes counts networks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Network(u64);
+
+impl Network {
+    /// Where `contact` lives.
+    #[must_use]
+    pub fn of(contact: &Contact) -> Network {
+        match contact.endpoint.ip {
+            // No v6 network of the open internet is that small a number.
+            IpAddr::V4(ip) => Network(u64::from(u32::from(ip) >> 8)),
+            IpAddr::V6(ip) => Network((u128::from(ip) >> 64) as u64),
+        }
+    }
+}

@@ -37,6 +37,13 @@ impl Distance {
         }
         bits
     }
+
+    /// This distance as a part of the key space, 0 to 1, to 64 bits.
+    #[must_use]
+    pub fn fraction(&self) -> f64 {
+        let start = self.0.first_chunk().copied().unwrap_or([0; 8]);
+        u64::from_be_bytes(start) as f64 / u64::MAX as f64
+    }
 }
 
 impl Id {
@@ -85,6 +92,18 @@ impl Id {
     pub(crate) fn start_of_distance(&self, other: &Id) -> u64 {
         let [ours, theirs] = [self, other].map(|id| id.0.first_chunk().copied().unwrap_or([0; 8]));
         u64::from_be_bytes(ours) ^ u64::from_be_bytes(theirs)
+    }
+
+    /// A random id that begins with the first `bits` bits of `start`.
+    pub(crate) fn beginning(start: u32, bits: u32, rng: &mut impl Rng) -> Id {
+        let mut id = Id::random(rng);
+        let mask = u32::MAX.checked_shl(32 - bits.min(32)).unwrap_or(0);
+        let random = id.0.first_chunk().copied().map_or(0, u32::from_be_bytes);
+        let mixed = (start & mask) | (random & !mask);
+        for (byte, mixed) in id.0.iter_mut().zip(mixed.to_be_bytes()) {
+            *byte = mixed;
+        }
+        id
     }
 
     /// A random id that shares exactly `bits` leading bits with this one: a target inside bucket

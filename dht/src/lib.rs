@@ -22,8 +22,9 @@
 //! ```
 //!
 //! Files, each using only those before it: `family`, `id`, `contact`, `tuning`, `bloom`, `message` (KRPC), then
-//! the leaves `table`, `transactions`, `lookup`, `token`, `peers`, `items`, `reachability`, `limiter`, `pace`,
-//! which do not know each other, and `node`, the machine that wires them.
+//! the leaves `table`, `pool`, `transactions`, `rtt`, `lookup`, `population`, `holders`, `unreachable`, `token`,
+//! `peers`, `items`, `reachability`, `limiter`, which hardly know each other, and `node`, the machine that
+//! wires them.
 
 // Tests begin at some instant; nothing that ships reads a clock.
 #![cfg_attr(test, allow(clippy::disallowed_methods))]
@@ -31,19 +32,23 @@
 pub mod bloom;
 pub mod contact;
 pub mod family;
+pub mod holders;
 pub mod id;
 pub mod items;
 pub mod limiter;
 pub mod lookup;
 pub mod message;
 mod node;
-pub mod pace;
 pub mod peers;
+pub mod pool;
+pub mod population;
 pub mod reachability;
+pub mod rtt;
 pub mod table;
 pub mod token;
 pub mod transactions;
 pub mod tuning;
+pub mod unreachable;
 
 pub use bencode::{AddressPolicy, Endpoint, Family};
 
@@ -52,10 +57,11 @@ pub use contact::{Address, Contact};
 pub use family::{Families, PerFamily};
 pub use id::{BadId, Distance, ID_BITS, ID_LENGTH, Id};
 pub use items::{BadItem, Item};
-pub use lookup::{ALPHA, K, MAX_QUERIES};
+pub use lookup::{K, MAX_QUERIES};
 pub use message::AnnouncePort;
 pub use node::{
     Config, Event, LookupId, LookupReport, Node, Queries, Role, Stats, Tracing, Transmit,
 };
+pub use population::SizeEstimate;
 pub use table::{CAPACITIES, Entry, Health};
 pub use tuning::Tuning;

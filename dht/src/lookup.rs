@@ -1,45 +1,59 @@
-//! One iterative lookup: towards the `K` live nodes closest to a target (BEP 5; Kademlia §2.3).
+//! One iterative lookup: towards the `K` live nodes closest to a target (BEP 5; dht.md §3.2).
 //!
-//! Pure bookkeeping over candidates sorted by distance. `next_question` says whom to ask, the owner reports
-//! `answered`, `slow` or `failed`. Invariants: at most `ALPHA` fresh questions; nobody is asked
-//! twice; at most `MAX_CANDIDATES` candidates and `MAX_QUERIES` questions, so that it ends whatever
-//! others answer. It knows no sockets, transactions or clocks.
-
-use std::net::IpAddr;
+//! Pure bookkeeping over candidates sorted by distance. `next_question` says whom to ask, the owner
+//! reports `answered`, `slow` or `failed`. It is homing while the closest answer is far away: few
+//! questions are active, so that each knows what the one before brought. Once among the closest it
+//! is converging: all that could be among the `K` are asked at once. Invariants: nobody is asked twice;
+//! of one network one live candidate counts; at most `MAX_CANDIDATES` candidates and `MAX_QUERIES`
+//! questions, so that it ends whatever others answer. It knows no sockets, transactions or clocks.
 
 use bencode::Endpoint;
 
-use crate::contact::{Address, Contact};
+use crate::contact::{Address, Contact, Network};
 use crate::id::{Distance, Id};
+
+mod candidate;
+
+pub use candidate::Origin;
+use candidate::{Candidate, Progress, Source};
 
 /// Nodes that a lookup converges on, and that a reply names (BEP 5: K = 8).
 pub const K: usize = 8;
-/// Questions that may be fresh at once. A slow one frees its slot.
-pub const ALPHA: usize = 4;
 /// Candidates kept: the closest.
-pub const MAX_CANDIDATES: usize = 64;
+pub const MAX_CANDIDATES: usize = 96;
 /// Questions of one lookup. `Threat:` a trap that always invents closer nodes.
-pub const MAX_QUERIES: u32 = 200;
+pub const MAX_QUERIES: u32 = 120;
 /// Nodes of one reply that are used. `Threat:` one reply must not take over the candidates.
 pub const MAX_HEARD: usize = 8;
+/// Nodes that must have named another before it is asked a second time.
+const TRUSTED: u8 = 3;
+/// Slow ones in a row that make a homing lookup bolder, and by how many questions.
+const STALLS: u32 = 2;
+const BOLDER: usize = 2;
+/// It converges once an answer came from within this many times the distance at which the `K`-th
+/// closest is expected.
+const NEAR: f64 = 4.0;
+/// A node within this part of that distance is among the `K` closest with probability 0.9: a
+/// Poisson count of mean 4.66 is below 8 so often.
+const SURE: f64 = 4.66 / K as f64;
+/// If the `K` closest are within this part of it, they are too many for chance (dht.md §4.1:
+/// p = 1.1e-3), and so many are wanted instead.
+const CROWDED: f64 = 0.25;
+const WHEN_CROWDED: usize = 20;
+/// So many dead and no living among those whom a node named, and it names nobody any more.
+const DISCREDITED: u8 = 5;
 
-#[derive(Clone, Debug, PartialEq, Eq)]
-enum Progress {
-    New,
-    Asked,
-    Slow,
-    Answered(Option<Vec<u8>>),
-    Dead,
-}
-
-#[derive(Clone, Debug)]
-struct Candidate {
-    contact: Contact,
-    distance: Distance,
-    hops: u32,
-    /// How many nodes named it; one of our own table counts as `TRUSTED`.
-    named: u8,
-    progress: Progress,
+/// How a lookup goes about it.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Approach {
+    /// Active questions while homing.
+    pub homing: usize,
+    /// Active questions while converging.
+    pub converging: usize,
+    /// Where the `K`-th closest node is expected, as a part of the key space, if that is known.
+    pub expected: Option<f64>,
+    /// The same once it is well enough known to tell a crowd from chance.
+    pub usual: Option<f64>,
 }
 
 /// What to do about a node that takes longer than usual.
@@ -47,12 +61,10 @@ struct Candidate {
 pub enum Slowed {
     /// Its datagram or ours may be lost: ask again, once.
     AskAgain,
-    /// `Threat:` only one node vouches for it, which may want us to knock at a victim's door.
+    /// It is far away and others will do. Or, `Threat:`, too few vouch for it, which may want us to
+    /// knock at a victim's door.
     Wait,
 }
-
-/// Nodes that must have named another before it is asked a second time.
-const TRUSTED: u8 = 2;
 
 /// What happened so far.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -63,7 +75,7 @@ pub struct Tally {
     pub answered: u32,
     /// Nodes that did not.
     pub failed: u32,
-    /// Longest chain of referrals to a node that answered; a node of our own table is hop 1.
+    /// Longest chain of referrals to a node that answered; a node that we knew is hop 1.
     pub hops: u32,
 }
 
@@ -71,55 +83,110 @@ pub struct Tally {
 #[derive(Clone, Debug)]
 pub struct Lookup {
     target: Id,
+    approach: Approach,
     /// Sorted by distance.
     candidates: Vec<Candidate>,
     /// Everybody asked so far, including those who are no candidates any more.
-    asked: Vec<Endpoint>,
+    asked: Vec<Source>,
+    /// Slow ones since the last answer.
+    stalls: u32,
+    /// Closest answer so far, or holder to begin with.
+    nearest: Option<Distance>,
     tally: Tally,
 }
 
 impl Lookup {
     /// A lookup of `target` that begins with `seeds`.
-    pub fn new(target: Id, seeds: impl IntoIterator<Item = (Contact, Address)>) -> Lookup {
+    pub fn new(
+        target: Id,
+        approach: Approach,
+        seeds: impl IntoIterator<Item = (Contact, Address, Origin)>,
+    ) -> Lookup {
         let mut lookup = Lookup {
             target,
+            approach,
             candidates: Vec::new(),
             asked: Vec::new(),
+            stalls: 0,
+            nearest: None,
             tally: Tally::default(),
         };
-        for (contact, address) in seeds {
-            lookup.consider(contact, address, 1);
-            if let Some(seed) = lookup.find(contact.endpoint) {
-                seed.named = TRUSTED;
+        for (contact, address, origin) in seeds {
+            if origin == Origin::Holder {
+                lookup.came_near(contact.id.distance(&target));
             }
+            lookup.consider(contact, address, origin);
         }
         lookup
     }
 
-    /// Whom to ask now; it counts as asked. `None`: enough are being asked, or nobody is worth it.
-    pub fn next_question(&mut self) -> Option<Contact> {
-        let fresh = self
-            .candidates
-            .iter()
-            .filter(|c| c.progress == Progress::Asked)
-            .count();
-        if fresh >= ALPHA || self.tally.asked >= MAX_QUERIES {
-            return None;
-        }
-        // A slow or dead candidate does not count among the K: further ones are asked in its stead.
-        let next = self
-            .candidates
-            .iter_mut()
-            .filter(|c| !matches!(c.progress, Progress::Dead | Progress::Slow))
-            .take(K)
-            .find(|c| c.progress == Progress::New)?;
-        next.progress = Progress::Asked;
-        self.asked.push(next.contact.endpoint);
-        self.tally.asked += 1;
-        Some(next.contact)
+    fn came_near(&mut self, distance: Distance) {
+        self.nearest = Some(self.nearest.map_or(distance, |near| near.min(distance)));
     }
 
-    /// `from` answered with a token (for announcing) and named the nodes `heard`.
+    fn is_converging(&self) -> bool {
+        match (self.nearest, self.approach.expected) {
+            (Some(nearest), Some(expected)) => nearest.fraction() < NEAR * expected,
+            _ => false,
+        }
+    }
+
+    /// Questions that may be active now.
+    fn width(&self) -> usize {
+        match (self.is_converging(), self.stalls >= STALLS) {
+            (true, _) => self.approach.converging,
+            (false, true) => self.approach.homing + BOLDER,
+            (false, false) => self.approach.homing,
+        }
+    }
+
+    /// Candidates that are not dead, closest first, one of each network.
+    fn counted(&self) -> impl Iterator<Item = &Candidate> {
+        let mut networks: Vec<Network> = Vec::new();
+        self.candidates.iter().filter(move |candidate| {
+            if candidate.progress == Progress::Dead {
+                return false;
+            }
+            let network = Network::of(&candidate.contact);
+            let taken = candidate.address == Address::Exclusive && networks.contains(&network);
+            networks.push(network);
+            !taken
+        })
+    }
+
+    /// How many answers of the closest end it.
+    fn wanted(&self) -> usize {
+        match (self.counted().nth(K - 1), self.approach.usual) {
+            (Some(last), Some(usual)) if last.distance.fraction() < CROWDED * usual => WHEN_CROWDED,
+            _ => K,
+        }
+    }
+
+    /// Whom to ask now; it counts as asked. `None`: enough are being asked, or nobody is worth it.
+    pub fn next_question(&mut self) -> Option<Contact> {
+        let is_active = |candidate: &&Candidate| candidate.progress == Progress::Asked;
+        let active = self.candidates.iter().filter(is_active).count();
+        if active >= self.width() || self.tally.asked >= MAX_QUERIES {
+            return None;
+        }
+        // A slow candidate does not count among the wanted: further ones are asked in its stead.
+        let next = self
+            .counted()
+            .filter(|candidate| candidate.progress != Progress::Slow)
+            .take(self.wanted())
+            .find(|candidate| candidate.progress == Progress::New)?
+            .contact;
+        let number = u16::try_from(self.asked.len()).unwrap_or(u16::MAX);
+        let candidate = self.find(next.endpoint)?;
+        candidate.progress = Progress::Asked;
+        candidate.number = number;
+        self.asked.push(Source::new(next.endpoint));
+        self.tally.asked += 1;
+        Some(next)
+    }
+
+    /// `from` answered, perhaps later than we waited, with a token (for announcing), and named the
+    /// nodes `heard`.
     pub fn answered(
         &mut self,
         from: Endpoint,
@@ -129,30 +196,43 @@ impl Lookup {
         let Some(candidate) = self.find(from) else {
             return;
         };
-        if !matches!(candidate.progress, Progress::Asked | Progress::Slow) {
-            return;
-        }
+        let was_dead = match candidate.progress {
+            Progress::Asked | Progress::Slow => false,
+            Progress::Dead => true,
+            Progress::New | Progress::Answered(_) => return,
+        };
         candidate.progress = Progress::Answered(token.map(<[u8]>::to_vec));
-        let hops = candidate.hops;
+        let (hops, distance, number) = (candidate.hops, candidate.distance, candidate.number);
+        let origin = candidate.origin;
+        self.came_near(distance);
+        self.credit(origin, Source::served);
+        self.stalls = 0;
         self.tally.answered += 1;
+        self.tally.failed -= u32::from(was_dead);
         self.tally.hops = self.tally.hops.max(hops);
         for (contact, address) in heard.into_iter().take(MAX_HEARD) {
-            self.consider(contact, address, hops.saturating_add(1));
+            let origin = Origin::Named { by: number, hops };
+            self.consider(contact, address, origin);
         }
     }
 
     /// `who` takes longer than usual: its slot is free, its answer still counts.
     pub fn slow(&mut self, who: Endpoint) -> Slowed {
-        match self.find(who) {
-            Some(candidate) if candidate.progress == Progress::Asked => {
-                candidate.progress = Progress::Slow;
-                if candidate.named >= TRUSTED {
-                    Slowed::AskAgain
-                } else {
-                    Slowed::Wait
-                }
-            }
-            _ => Slowed::Wait,
+        let near = self.approach.expected.map(|expected| 2.0 * expected);
+        let Some(candidate) = self.find(who) else {
+            return Slowed::Wait;
+        };
+        if candidate.progress != Progress::Asked {
+            return Slowed::Wait;
+        }
+        candidate.progress = Progress::Slow;
+        let worth = near.is_none_or(|near| candidate.distance.fraction() < near);
+        let vouched = candidate.named >= TRUSTED;
+        self.stalls += 1;
+        if worth && vouched {
+            Slowed::AskAgain
+        } else {
+            Slowed::Wait
         }
     }
 
@@ -163,40 +243,77 @@ impl Lookup {
         };
         if matches!(candidate.progress, Progress::Asked | Progress::Slow) {
             candidate.progress = Progress::Dead;
+            let origin = candidate.origin;
+            self.credit(origin, Source::misled);
             self.tally.failed += 1;
+        }
+    }
+
+    /// Someone whom `origin` named lived or not. Whoever names only the dead is not listened to any
+    /// more: `Threat:` it may make us knock at strangers' doors.
+    fn credit(&mut self, origin: Origin, what: fn(&mut Source)) {
+        let Origin::Named { by, .. } = origin else {
+            return;
+        };
+        let Some(source) = self.asked.get_mut(usize::from(by)) else {
+            return;
+        };
+        what(source);
+        if source.is_discredited(DISCREDITED) {
+            self.candidates.retain(|candidate| {
+                let only_by = candidate.origin.is_named_by(by) && candidate.named < 2;
+                candidate.progress != Progress::New || !only_by
+            });
         }
     }
 
     /// Whether the `K` closest live candidates have all answered, or nobody is left to ask.
     #[must_use]
     pub fn is_done(&self) -> bool {
-        let mut live = self
-            .candidates
-            .iter()
-            .filter(|c| c.progress != Progress::Dead)
-            .take(K);
+        let mut live = self.counted().take(self.wanted());
         if self.tally.asked >= MAX_QUERIES {
             return !live.any(|c| matches!(c.progress, Progress::Asked | Progress::Slow));
         }
         live.all(|c| matches!(c.progress, Progress::Answered(_)))
     }
 
-    /// The at most `K` closest nodes that answered, with their tokens, closest first.
+    /// The closest nodes that answered, with their tokens, closest first, one of each network: `K`, or
+    /// more where the neighbourhood is crowded.
     pub fn closest(&self) -> impl Iterator<Item = (Contact, Option<&[u8]>)> {
-        self.candidates
-            .iter()
+        self.holders().take(self.wanted())
+    }
+
+    /// All that answered, with their tokens, closest first, one of each network.
+    pub fn holders(&self) -> impl Iterator<Item = (Contact, Option<&[u8]>)> {
+        self.counted()
             .filter_map(|candidate| match &candidate.progress {
                 Progress::Answered(token) => Some((candidate.contact, token.as_deref())),
                 _ => None,
             })
-            .take(K)
+    }
+
+    /// Whether a node with this id is all but certainly among the `K` closest, although the lookup may
+    /// not have ended.
+    #[must_use]
+    pub fn is_surely_close(&self, id: &Id) -> bool {
+        let distance = id.distance(&self.target).fraction();
+        self.approach
+            .expected
+            .is_some_and(|expected| distance < SURE * expected)
+    }
+
+    /// Where the `K`-th closest living node turned out to be, once there are so many.
+    #[must_use]
+    pub fn reach(&self) -> Option<Distance> {
+        let (node, _) = self.holders().nth(K - 1)?;
+        Some(node.id.distance(&self.target))
     }
 
     /// Leading bits that the closest node that answered shares with the target, 0 to 160.
     #[must_use]
     pub fn closest_bits(&self) -> u16 {
         let bits = self
-            .closest()
+            .holders()
             .next()
             .map_or(0, |(node, _)| node.id.shared_bits(&self.target));
         u16::try_from(bits).unwrap_or(u16::MAX)
@@ -221,42 +338,38 @@ impl Lookup {
     }
 
     /// Makes `contact` a candidate unless it is known, too far, or its address is taken.
-    pub fn consider(&mut self, contact: Contact, address: Address, hops: u32) {
-        let distance = contact.id.distance(&self.target);
-        if let Some(known) = self
-            .candidates
-            .iter_mut()
-            .find(|known| known.contact == contact)
+    pub fn consider(&mut self, contact: Contact, address: Address, origin: Origin) {
+        if let Origin::Named { by, .. } = origin
+            && let Some(source) = self.asked.get(usize::from(by))
+            && source.is_discredited(DISCREDITED)
         {
+            return;
+        }
+        let same = |known: &&mut Candidate| known.contact == contact;
+        if let Some(known) = self.candidates.iter_mut().find(same) {
             known.named = known.named.saturating_add(1);
             return;
         }
         // Threat: many ids on one host. In a private range the port tells nodes apart.
-        let same = |ip: IpAddr| match address {
-            Address::Exclusive => ip == contact.endpoint.ip,
-            Address::Shared => false,
-        };
+        let exclusive = address == Address::Exclusive;
         let known = self.candidates.iter().any(|other| {
             other.contact.id == contact.id
                 || other.contact.endpoint == contact.endpoint
-                || same(other.contact.endpoint.ip)
+                || (exclusive && other.contact.endpoint.ip == contact.endpoint.ip)
         });
-        if known || self.asked.contains(&contact.endpoint) {
+        if known
+            || self
+                .asked
+                .iter()
+                .any(|source| source.endpoint == contact.endpoint)
+        {
             return;
         }
+        let new = Candidate::new(contact, address, origin, &self.target);
         let index = self
             .candidates
-            .partition_point(|other| other.distance < distance);
-        self.candidates.insert(
-            index,
-            Candidate {
-                contact,
-                distance,
-                hops,
-                named: 1,
-                progress: Progress::New,
-            },
-        );
+            .partition_point(|other| other.distance < new.distance);
+        self.candidates.insert(index, new);
         if self.candidates.len() > MAX_CANDIDATES {
             // Room comes from the farthest that is not being waited for, so that no answer is lost.
             let spare = self.candidates.iter().rposition(|candidate| {

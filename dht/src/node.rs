@@ -2,9 +2,9 @@
 //!
 //! The owner calls `handle_*` with what arrived and commands with what it wants; both decide at
 //! once and queue outputs; `poll_*` only pop. This file holds the type, its entrance and its views;
-//! `queries` and `storing` answer others, `replies` receives answers, `asking` knows
-//! what else than nodes and peers can be asked for, `searches` drives lookups, `upkeep` joins
-//! and maintains. Only this module knows how the leaves fit together.
+//! `queries` and `storing` answer others, `replies` receives answers, `asking` knows what else than nodes
+//! and peers can be asked for, `searches` drives lookups, `announcing` stores at their ends, `survey` looks
+//! around, `upkeep` joins and maintains. Only this module knows how the leaves fit together.
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
@@ -16,29 +16,36 @@ use rand_chacha::ChaCha8Rng;
 
 use crate::contact::{Address, Contact};
 use crate::family::{BOTH, PerFamily};
+use crate::holders::Holders;
 use crate::id::Id;
 use crate::items::Items;
 use crate::limiter::Limiter;
 use crate::message::{self, AnnouncePort, Body, Envelope, Method, Standing, Want};
-use crate::pace::Pace;
 use crate::peers::Peers;
+use crate::pool::Pool;
+use crate::population::{Population, SizeEstimate};
 use crate::reachability::Reachability;
+use crate::rtt::RoundTrips;
 use crate::table::{Entry, Table};
 use crate::token::Tokens;
 use crate::transactions::{Patience, Transactions};
+use crate::unreachable::Unreachable;
 
+mod announcing;
 mod asking;
 mod outputs;
 mod queries;
 mod replies;
+mod search;
 mod searches;
 mod storing;
+mod survey;
 mod upkeep;
 
 use asking::Errand;
 use outputs::Outbox;
 pub use outputs::{Config, Event, LookupId, LookupReport, Queries, Role, Stats, Tracing, Transmit};
-use searches::{Goal, Search};
+use search::{Goal, Search};
 use storing::Sampled;
 use upkeep::Upkeep;
 
@@ -55,6 +62,8 @@ enum Purpose {
     Walk(LookupId),
     /// The announcement at the end of this lookup.
     Announce(LookupId),
+    /// To hear of nodes where few are known.
+    Survey,
 }
 
 /// What is needed to answer others.
@@ -70,8 +79,21 @@ struct Server {
 /// What was learned about the way between us and the network.
 #[derive(Debug, Default)]
 struct Path {
-    pace: Pace,
+    trips: RoundTrips,
     votes: Reachability,
+    /// When anything last came in that made sense.
+    heard: Option<Instant>,
+}
+
+/// What was learned about others, beside the tables: it begins lookups and is never handed out.
+#[derive(Debug)]
+struct Memory {
+    pools: PerFamily<Pool>,
+    sizes: PerFamily<Population>,
+    holders: Holders,
+    unreachable: Unreachable,
+    /// Questions of the survey that are left.
+    survey: PerFamily<u16>,
 }
 
 /// A DHT node.
@@ -91,6 +113,7 @@ pub struct Node {
     errands: BTreeMap<LookupId, Errand>,
     server: Server,
     path: Path,
+    memory: Memory,
     upkeep: Upkeep,
     outbox: Outbox,
     stats: Stats,
@@ -122,6 +145,16 @@ impl Node {
                 limiter: Limiter::new(now),
             },
             path: Path::default(),
+            memory: Memory {
+                pools: PerFamily {
+                    v4: Pool::new(config.tuning.pool, now),
+                    v6: Pool::new(config.tuning.pool, now),
+                },
+                sizes: PerFamily::default(),
+                holders: Holders::default(),
+                unreachable: Unreachable::default(),
+                survey: PerFamily::default(),
+            },
             upkeep: Upkeep::new(now, &mut rng),
             outbox: Outbox::default(),
             stats: Stats::default(),
@@ -143,6 +176,7 @@ impl Node {
             Ok(message) => message,
             Err(why) => return self.stats.dropped.malformed(why),
         };
+        self.path.heard = Some(now);
         match message.body {
             Body::Query(query) => self.handle_query(now, from, message.transaction, &query),
             Body::Response(response) => {
@@ -258,6 +292,20 @@ impl Node {
         (self.server.items.len(), self.server.items.bytes())
     }
 
+    /// How many nodes a family's network has, once a lookup has ended there.
+    #[must_use]
+    pub fn size_estimate(&self, family: Family) -> Option<SizeEstimate> {
+        self.memory.sizes[family].estimate()
+    }
+
+    /// Nodes remembered beside the tables.
+    #[must_use]
+    pub fn pool_len(&self) -> usize {
+        BOTH.iter()
+            .map(|family| self.memory.pools[*family].len())
+            .sum()
+    }
+
     /// Hashes and peers that others announced to us.
     #[must_use]
     pub fn stored(&self) -> (usize, usize) {
@@ -299,12 +347,19 @@ impl Node {
         purpose: Purpose,
         method: &Method<'_>,
     ) -> bool {
-        let (to, _) = whom;
+        let (to, id) = whom;
         if !self.talks_to(to) {
             return false;
         }
-        let (slow, failed) = self.path.pace.patience();
-        let patience = Patience { slow, failed };
+        let known = id.and_then(|id| self.known_rtt(&Contact { id, endpoint: to }));
+        let waits = self
+            .path
+            .trips
+            .waits(to.ip, known, self.config.tuning.hedge);
+        let patience = Patience {
+            slow: waits.slow,
+            failed: waits.failed,
+        };
         let opened = self
             .asking
             .open(now, whom, purpose, patience, &mut self.rng);
@@ -313,6 +368,12 @@ impl Node {
         };
         self.pose(to, &transaction, method);
         true
+    }
+
+    fn known_rtt(&self, contact: &Contact) -> Option<std::time::Duration> {
+        let family = contact.endpoint.family();
+        let seated = self.tables[family].rtt(contact);
+        seated.or_else(|| self.memory.pools[family].rtt(contact))
     }
 
     /// Writes and sends a question that is open.

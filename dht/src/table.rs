@@ -155,6 +155,14 @@ impl Table {
             .is_some_and(|bucket| bucket.entries.iter().any(|seat| seat.contact == *contact))
     }
 
+    /// The last round trip of exactly this contact, if it is in the table.
+    #[must_use]
+    pub fn rtt(&self, contact: &Contact) -> Option<Duration> {
+        let seats = &self.bucket_of(&contact.id)?.entries;
+        let seat = seats.iter().find(|seat| seat.contact == *contact)?;
+        Some(Duration::from_micros(u64::from(seat.rtt_micros)))
+    }
+
     /// `contact` answered a query of ours after `rtt`.
     pub fn verified(
         &mut self,

@@ -6,6 +6,7 @@
 //! Invariant: sorted by `due`, at most `MAX_PENDING` long, ids distinct. The purpose is opaque
 //! here; neither messages nor tables are known.
 
+use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
 use bencode::Endpoint;
@@ -16,6 +17,13 @@ use crate::id::Id;
 /// Most questions that may be open at once. Bounds memory and what a flood of answers can match
 /// (512: several lookups at full width are below 100).
 pub const MAX_PENDING: usize = 512;
+
+/// Questions given up whose answer is still welcome: values and liveness come late behind full
+/// buffers.
+pub const MAX_LATE: usize = 256;
+
+/// How long after it was asked an answer to a question is recognised (dht.md §3.2).
+pub const RECOGNISED: Duration = Duration::from_secs(10);
 
 /// The `t` of our own queries: four random bytes.
 ///
@@ -30,6 +38,8 @@ enum Stage {
     Fresh,
     /// Later than usual, not yet given up: its answer still counts.
     Slow,
+    /// Given up, and reported so.
+    Late,
 }
 
 /// How long to wait for one answer.
@@ -75,7 +85,7 @@ pub enum Closed<P> {
 pub enum Due<P> {
     /// Slower than usual; still open, so this is a copy. Reported once a question.
     Slow(Pending<P>),
-    /// Given up and forgotten.
+    /// Given up; an answer until `RECOGNISED` still closes it.
     Failed(Pending<P>),
 }
 
@@ -84,12 +94,29 @@ pub enum Due<P> {
 pub struct Transactions<P> {
     /// Sorted by `due`.
     pending: Vec<Pending<P>>,
+    /// In the order in which they were given up.
+    late: VecDeque<Pending<P>>,
+}
+
+impl<P> Pending<P> {
+    /// Whether it was reported neither slow nor failed.
+    #[must_use]
+    pub fn is_fresh(&self) -> bool {
+        self.stage == Stage::Fresh
+    }
+
+    /// Whether it was given up before the answer came.
+    #[must_use]
+    pub fn is_late(&self) -> bool {
+        self.stage == Stage::Late
+    }
 }
 
 impl<P> Default for Transactions<P> {
     fn default() -> Self {
         Transactions {
             pending: Vec::new(),
+            late: VecDeque::new(),
         }
     }
 }
@@ -137,13 +164,14 @@ impl<P: Copy> Transactions<P> {
 
     /// Closes what `id` from `from` answers when the answer names no node: an error reply.
     pub fn take(&mut self, id: &[u8], from: Endpoint) -> Option<Pending<P>> {
-        let index = self
-            .pending
-            .iter()
-            .position(|open| open.id.as_slice() == id && open.to == from)?;
-        let open = self.pending.remove(index);
-        self.rest();
-        Some(open)
+        let closes = |open: &Pending<P>| open.id.as_slice() == id && open.to == from;
+        if let Some(index) = self.pending.iter().position(closes) {
+            let open = self.pending.remove(index);
+            self.rest();
+            return Some(open);
+        }
+        let index = self.late.iter().position(closes)?;
+        self.late.remove(index)
     }
 
     /// An idle node holds no memory for questions.
@@ -155,13 +183,16 @@ impl<P: Copy> Transactions<P> {
 
     /// The next question whose time came; call until `None`.
     pub fn expire(&mut self, now: Instant) -> Option<Due<P>> {
+        self.forget(now);
         if self.pending.first()?.due > now {
             return None;
         }
         let mut open = self.pending.remove(0);
         match open.stage {
-            Stage::Slow => {
+            Stage::Slow | Stage::Late => {
                 self.rest();
+                open.stage = Stage::Late;
+                self.late.push_back(open.clone());
                 Some(Due::Failed(open))
             }
             Stage::Fresh => {
@@ -170,6 +201,16 @@ impl<P: Copy> Transactions<P> {
                 self.insert(open.clone());
                 Some(Due::Slow(open))
             }
+        }
+    }
+
+    fn forget(&mut self, now: Instant) {
+        let old = |open: &Pending<P>| now.saturating_duration_since(open.sent) >= RECOGNISED;
+        while self.late.len() >= MAX_LATE || self.late.front().is_some_and(old) {
+            self.late.pop_front();
+        }
+        if self.late.is_empty() {
+            self.late = VecDeque::new();
         }
     }
 

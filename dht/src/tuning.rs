@@ -14,6 +14,8 @@ pub struct Tuning {
     pub hedge: u8,
     /// Nodes remembered beside the table.
     pub pool: usize,
+    /// Questions asked after joining to fill the pool, one after the other.
+    pub survey: u16,
     /// Contacts that a lookup begins with.
     pub seeds: usize,
 }
@@ -25,6 +27,7 @@ impl Default for Tuning {
             converging: 12,
             hedge: 75,
             pool: 2_048,
+            survey: 96,
             seeds: 16,
         }
     }

@@ -81,7 +81,7 @@ fn what_one_announces_another_finds() {
     let mut world = network(1, 100, 0);
     let hash = Id::new([0xab; 20]);
     let announced = announce(&mut world, place(17), hash);
-    assert_eq!(announced.announced, 8);
+    assert!((8..=10).contains(&announced.announced), "{announced:?}");
     assert!(recall(&world, &announced) >= 7, "{announced:?}");
     let found = find(&mut world, place(71), hash);
     assert_eq!(found.peers, 1);

@@ -14,11 +14,29 @@ fn contact(n: u32) -> Contact {
             .wrapping_add(1_442_695_040_888_963_407);
         *byte = (state >> 56) as u8;
     }
+    // Each in a network of its own.
     let [_, a, b, c] = n.to_be_bytes();
     Contact {
         id: Id::new(bytes),
-        endpoint: Endpoint::new([30, a, b, c].into(), 6881),
+        endpoint: Endpoint::new([30 + a, b, c, 7].into(), 6881),
     }
+}
+
+const APPROACH: Approach = Approach {
+    homing: 4,
+    converging: 12,
+    expected: None,
+    usual: None,
+};
+
+/// A lookup among strangers.
+fn start(seeds: impl IntoIterator<Item = Contact>) -> Lookup {
+    begin(APPROACH, seeds)
+}
+
+fn begin(approach: Approach, seeds: impl IntoIterator<Item = Contact>) -> Lookup {
+    let known = |contact| (contact, Address::Exclusive, Origin::Known);
+    Lookup::new(TARGET, approach, seeds.into_iter().map(known))
 }
 
 fn open(contacts: impl IntoIterator<Item = Contact>) -> Vec<(Contact, Address)> {
@@ -47,7 +65,11 @@ proptest! {
         let target = Id::new(target);
         let all: Vec<_> = (0..size).map(contact).collect();
         let alive = |c: &Contact| !dead[all.iter().position(|o| o == c).unwrap_or(0)];
-        let mut lookup = Lookup::new(target, open(all.iter().copied().take(8)));
+        let mut lookup = Lookup::new(
+            target,
+            APPROACH,
+            all.iter().take(8).map(|c| (*c, Address::Exclusive, Origin::Known)),
+        );
         let mut flying: Vec<Contact> = Vec::new();
         let mut asked = Vec::new();
         loop {
@@ -56,7 +78,7 @@ proptest! {
                 asked.push(next);
                 flying.push(next);
             }
-            prop_assert!(flying.len() <= ALPHA);
+            prop_assert!(flying.len() <= APPROACH.homing);
             if flying.is_empty() {
                 break;
             }
@@ -84,7 +106,7 @@ proptest! {
 
     #[test]
     fn a_trap_of_ever_closer_nodes_ends(seed: u32) {
-        let mut lookup = Lookup::new(TARGET, open([contact(seed % 1000)]));
+        let mut lookup = start([contact(seed % 1000)]);
         let mut invented = 0_u32;
         while let Some(next) = lookup.next_question() {
             let trap = (0..50_u32).map(|_| {
@@ -107,16 +129,16 @@ proptest! {
 
 #[test]
 fn a_lookup_without_anybody_is_done() {
-    let mut lookup = Lookup::new(TARGET, []);
+    let mut lookup = start([]);
     assert_eq!(lookup.next_question(), None);
     assert!(lookup.is_done());
 }
 
 #[test]
 fn a_slow_node_frees_its_slot_and_still_counts() {
-    let mut lookup = Lookup::new(TARGET, open((0..12).map(contact)));
+    let mut lookup = start((0..12).map(contact));
     let first: Vec<_> = std::iter::from_fn(|| lookup.next_question()).collect();
-    assert_eq!(first.len(), ALPHA);
+    assert_eq!(first.len(), APPROACH.homing);
     lookup.slow(first[0].endpoint);
     assert!(lookup.next_question().is_some());
     assert!(lookup.next_question().is_none());
@@ -129,7 +151,7 @@ fn a_slow_node_frees_its_slot_and_still_counts() {
 
 #[test]
 fn answers_of_strangers_and_second_answers_do_not_count() {
-    let mut lookup = Lookup::new(TARGET, open([contact(1)]));
+    let mut lookup = start([contact(1)]);
     lookup.answered(contact(1).endpoint, None, open([contact(2)]));
     assert_eq!(lookup.tally().answered, 0, "not asked yet");
     lookup.next_question();
@@ -142,7 +164,7 @@ fn answers_of_strangers_and_second_answers_do_not_count() {
 
 #[test]
 fn one_reply_may_name_eight() {
-    let mut lookup = Lookup::new(TARGET, open([contact(0)]));
+    let mut lookup = start([contact(0)]);
     lookup.next_question();
     lookup.answered(contact(0).endpoint, None, open((1..30).map(contact)));
     assert_eq!(lookup.candidates.len(), 1 + MAX_HEARD);
@@ -157,15 +179,16 @@ fn one_address_is_one_candidate_unless_shared() {
         },
         ..contact(port.into())
     };
-    let lookup = Lookup::new(TARGET, (1..5).map(|port| (same(port), Address::Exclusive)));
+    let seeds = |address| (1..5).map(move |port| (same(port), address, Origin::Known));
+    let lookup = Lookup::new(TARGET, APPROACH, seeds(Address::Exclusive));
     assert_eq!(lookup.candidates.len(), 1);
-    let lookup = Lookup::new(TARGET, (1..5).map(|port| (same(port), Address::Shared)));
+    let lookup = Lookup::new(TARGET, APPROACH, seeds(Address::Shared));
     assert_eq!(lookup.candidates.len(), 4);
 }
 
 #[test]
 fn hops_are_the_longest_chain_that_answered() {
-    let mut lookup = Lookup::new(TARGET, open([contact(0)]));
+    let mut lookup = start([contact(0)]);
     for n in 0..5 {
         let asked = lookup.next_question().expect("the next link");
         assert_eq!(asked, contact(n));
@@ -177,22 +200,124 @@ fn hops_are_the_longest_chain_that_answered() {
 
 #[test]
 fn only_who_is_vouched_for_is_asked_again() {
-    let mut lookup = Lookup::new(TARGET, open([contact(0), contact(1)]));
-    let first = lookup.next_question().expect("a seed");
-    let second = lookup.next_question().expect("a seed");
+    let mut lookup = start((0..3).map(contact));
+    let seeds: Vec<_> = std::iter::from_fn(|| lookup.next_question()).collect();
     assert_eq!(
-        lookup.slow(first.endpoint),
+        lookup.slow(seeds[0].endpoint),
         Slowed::AskAgain,
-        "our table vouches for it"
+        "it answered us before"
     );
-    assert_eq!(lookup.slow(first.endpoint), Slowed::Wait, "once");
-    lookup.answered(second.endpoint, None, open([contact(2), contact(3)]));
-    lookup.answered(first.endpoint, None, open([contact(3)]));
-    let mut decisions = [lookup.next_question(), lookup.next_question()]
-        .into_iter()
-        .flatten()
-        .map(|next| (next == contact(3), lookup.slow(next.endpoint)))
-        .collect::<Vec<_>>();
-    decisions.sort_by_key(|(named_twice, _)| *named_twice);
-    assert_eq!(decisions, [(false, Slowed::Wait), (true, Slowed::AskAgain)]);
+    assert_eq!(lookup.slow(seeds[0].endpoint), Slowed::Wait, "once");
+    // All three name contact 8, one names contact 9.
+    lookup.answered(seeds[1].endpoint, None, open([contact(8), contact(9)]));
+    lookup.answered(seeds[2].endpoint, None, open([contact(8)]));
+    lookup.answered(seeds[0].endpoint, None, open([contact(8)]));
+    let next: Vec<_> = std::iter::from_fn(|| lookup.next_question()).collect();
+    assert_eq!(next.len(), 2);
+    for asked in next {
+        let expected = if asked == contact(8) {
+            Slowed::AskAgain
+        } else {
+            Slowed::Wait
+        };
+        assert_eq!(lookup.slow(asked.endpoint), expected);
+    }
+}
+
+/// An approach in a network where the eighth node is expected at this part of the key space.
+fn knowing(expected: f64) -> Approach {
+    Approach {
+        expected: Some(expected),
+        usual: Some(expected),
+        ..APPROACH
+    }
+}
+
+#[test]
+fn it_converges_when_an_answer_came_from_near() {
+    let seeds: Vec<_> = nearest(&(0..200).map(contact).collect::<Vec<_>>(), &TARGET, 20);
+    let reach = seeds[7].id.distance(&TARGET).fraction();
+    let mut lookup = begin(knowing(reach), seeds.iter().copied());
+    let first: Vec<_> = std::iter::from_fn(|| lookup.next_question()).collect();
+    assert_eq!(first.len(), 4, "homing");
+    lookup.answered(first[0].endpoint, None, []);
+    let rest: Vec<_> = std::iter::from_fn(|| lookup.next_question()).collect();
+    assert_eq!(rest.len(), 4, "the other four of the closest eight");
+    assert!(lookup.is_surely_close(&seeds[0].id) && !lookup.is_surely_close(&seeds[19].id));
+}
+
+#[test]
+fn last_holders_are_all_asked_at_once() {
+    let holders: Vec<_> = nearest(&(0..200).map(contact).collect::<Vec<_>>(), &TARGET, 8);
+    let reach = holders[7].id.distance(&TARGET).fraction();
+    let seeds = holders
+        .iter()
+        .map(|c| (*c, Address::Exclusive, Origin::Holder));
+    let mut lookup = Lookup::new(TARGET, knowing(reach), seeds);
+    assert_eq!(std::iter::from_fn(|| lookup.next_question()).count(), 8);
+}
+
+#[test]
+fn a_crowd_too_close_for_chance_is_searched_beyond() {
+    let seeds: Vec<_> = nearest(&(0..200).map(contact).collect::<Vec<_>>(), &TARGET, 40);
+    let reach = seeds[7].id.distance(&TARGET).fraction();
+    let answers = |expected| {
+        let mut lookup = begin(knowing(expected), seeds.iter().copied());
+        while let Some(next) = lookup.next_question() {
+            lookup.answered(next.endpoint, None, []);
+        }
+        assert!(lookup.is_done());
+        lookup.closest().count()
+    };
+    assert_eq!(answers(reach), K);
+    assert_eq!(answers(reach * 5.0), WHEN_CROWDED);
+}
+
+#[test]
+fn of_one_network_one_living_node_counts() {
+    let mut seeds: Vec<_> = nearest(&(0..200).map(contact).collect::<Vec<_>>(), &TARGET, 9);
+    // The closest six are neighbours.
+    for (host, seed) in (1..).zip(&mut seeds[..6]) {
+        seed.endpoint = Endpoint::new([9, 9, 9, host].into(), 6881);
+    }
+    let mut lookup = start(seeds.iter().copied());
+    let mut asked = Vec::new();
+    while let Some(next) = lookup.next_question() {
+        asked.push(next);
+        if next == seeds[0] {
+            lookup.failed(next.endpoint);
+        } else {
+            lookup.answered(next.endpoint, None, []);
+        }
+    }
+    // The second of them takes the place of the first, which is dead; the others are not asked.
+    assert!(asked.contains(&seeds[1]) && !asked.contains(&seeds[2]));
+    assert!(seeds[6..].iter().all(|honest| asked.contains(honest)));
+    assert!(lookup.is_done());
+}
+
+#[test]
+fn whoever_names_only_the_dead_is_not_listened_to() {
+    let mut lookup = start([contact(0)]);
+    lookup.next_question();
+    lookup.answered(contact(0).endpoint, None, open((1..9).map(contact)));
+    let mut dead = 0;
+    while let Some(next) = lookup.next_question() {
+        lookup.failed(next.endpoint);
+        dead += 1;
+    }
+    assert!(dead < 8, "asked {dead} of eight victims");
+    assert!(lookup.is_done());
+}
+
+#[test]
+fn an_answer_that_comes_too_late_still_counts() {
+    let mut lookup = start([contact(0)]);
+    lookup.next_question();
+    lookup.slow(contact(0).endpoint);
+    lookup.failed(contact(0).endpoint);
+    assert_eq!(lookup.tally().failed, 1);
+    lookup.answered(contact(0).endpoint, Some(b"t"), []);
+    assert_eq!((lookup.tally().failed, lookup.tally().answered), (0, 1));
+    assert_eq!(lookup.closest().count(), 1);
 }

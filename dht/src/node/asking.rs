@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use bencode::Endpoint;
 
-use super::searches::{Goal, Search};
+use super::search::{Goal, Search};
 use super::{Event, LookupId, Node, Tracing};
 use crate::bloom::{Bloom, MAX_COUNTED};
 use crate::contact::Contact;

@@ -210,6 +210,8 @@ pub struct LookupReport {
     pub peers: usize,
     /// Nodes that stored our announcement, or item.
     pub announced: u32,
+    /// Questions put a second time, because the first may have been lost.
+    pub repeated: u32,
     /// Since the command, including the wait for a first node.
     pub elapsed: Duration,
     /// The at most eight closest nodes that answered, of each family, closest first.

@@ -8,7 +8,7 @@ use std::time::Instant;
 
 use bencode::Endpoint;
 
-use super::searches::Ack;
+use super::announcing::Ack;
 use super::{Event, Node, Purpose};
 use crate::contact::Contact;
 use crate::message::Response;
@@ -43,7 +43,7 @@ impl Node {
         };
         self.stats.responses += 1;
         let rtt = now.saturating_duration_since(question.sent);
-        self.path.pace.observe(rtt);
+        self.path.trips.observe(from.ip, rtt);
         // `Threat:` nobody, however many, votes us to an address that no node can have.
         if let Some(seen) = response.ip
             && self.config.policy.admits_ip(seen.ip)
@@ -58,6 +58,8 @@ impl Node {
         self.verified(now, sender, rtt);
         match question.purpose {
             Purpose::Probe => {}
+            // Whoever asked was told already.
+            Purpose::Ping if question.is_late() => {}
             Purpose::Ping => {
                 self.outbox.event(Event::Pong {
                     endpoint: from,
@@ -66,8 +68,9 @@ impl Node {
                 });
             }
             Purpose::Bootstrap => self.bootstrapped(now, response),
+            Purpose::Survey => self.surveyed(now, &question, response),
             Purpose::Walk(lookup) => self.walked(now, lookup, (sender, rtt), response),
-            Purpose::Announce(lookup) => self.announced(now, lookup, Ack::Stored),
+            Purpose::Announce(lookup) => self.announced(now, lookup, (from, Ack::Stored)),
         }
     }
 
@@ -82,10 +85,13 @@ impl Node {
         match self.asking.take(transaction, from) {
             Some(question) => {
                 self.stats.failures += 1;
-                if let Purpose::Announce(lookup) = question.purpose {
-                    self.refused(lookup, from, code);
+                match question.purpose {
+                    Purpose::Announce(lookup) => {
+                        self.refused(lookup, from, code);
+                        self.announced(now, lookup, (from, Ack::Refused));
+                    }
+                    _ => self.gone_wrong(now, &question),
                 }
-                self.gone_wrong(now, &question);
             }
             None => self.stats.dropped.unasked += 1,
         }
@@ -97,6 +103,7 @@ impl Node {
                 Due::Slow(question) => self.slowed(now, &question),
                 Due::Failed(question) => {
                     self.stats.timeouts += 1;
+                    self.blame(now, &question);
                     if let Some(id) = question.expects {
                         let contact = Contact {
                             id,
@@ -111,9 +118,26 @@ impl Node {
         }
     }
 
+    /// Remembers that nobody answered, unless nothing came in since the question went out: then the
+    /// fault may be our own line.
+    fn blame(&mut self, now: Instant, question: &Pending<Purpose>) {
+        if self.path.heard.is_none_or(|heard| heard < question.sent) {
+            return;
+        }
+        self.memory.unreachable.failed(now, question.to);
+        if let Some(id) = question.expects {
+            let contact = Contact {
+                id,
+                endpoint: question.to,
+            };
+            self.memory.pools[question.to.family()].failed(&contact);
+        }
+    }
+
     /// Tells whoever asked that there is no answer.
     fn gone_wrong(&mut self, now: Instant, question: &Pending<Purpose>) {
         match question.purpose {
+            Purpose::Survey => self.survey_goes_on(now, question),
             // A lost bootstrap query is repeated by the upkeep's back-off.
             Purpose::Probe | Purpose::Bootstrap => {}
             Purpose::Ping => {
@@ -122,7 +146,7 @@ impl Node {
                 });
             }
             Purpose::Walk(lookup) => self.walk_failed(now, lookup, question.to),
-            Purpose::Announce(lookup) => self.announced(now, lookup, Ack::Lost),
+            Purpose::Announce(lookup) => self.announced(now, lookup, (question.to, Ack::Lost)),
         }
     }
 
@@ -130,6 +154,8 @@ impl Node {
     fn verified(&mut self, now: Instant, contact: Contact, rtt: std::time::Duration) {
         let family = contact.endpoint.family();
         let address = self.address(contact.endpoint);
+        self.memory.unreachable.answered(contact.endpoint);
+        self.memory.pools[family].answered(now, contact, rtt, address);
         let verdict = self.tables[family].verified(now, contact, rtt, address);
         if let Verdict::Challenge(doubted) = verdict {
             self.probe(now, doubted);

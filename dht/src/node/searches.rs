@@ -1,7 +1,7 @@
-//! Driving lookups: a command of the owner walks one table a family, then perhaps announces.
+//! Driving lookups: a command of the owner walks towards its target in each family.
 //!
-//! A search whose family has no contact yet waits and starts with the first node that answers.
-//! Invariants: each step asks at once whoever can be asked; a search ends `LIFETIME` after its
+//! A walk begins with whoever is known nearest: last holders, table, pool. A search whose family has no
+//! contact yet waits and starts with the first node that answers. Invariants: each step asks at once whoever can be asked; a search ends `LIFETIME` after its
 //! first question at the latest, with exactly one `LookupDone` unless it was cancelled.
 
 use std::collections::BTreeSet;
@@ -9,167 +9,22 @@ use std::time::{Duration, Instant};
 
 use bencode::{Endpoint, Family};
 
-use super::{Event, LookupId, LookupReport, Node, Purpose, Tracing};
-use crate::contact::Contact;
+use super::search::{Goal, Search, Stage};
+use super::{Event, LookupId, Node, Purpose, Tracing};
+use crate::contact::{Address, Contact};
 use crate::family::{BOTH, PerFamily};
 use crate::id::Id;
-use crate::lookup::{K, Lookup, Slowed, Tally};
-use crate::message::{AnnouncePort, Method, Response};
+use crate::lookup::{Approach, K, Lookup, Origin, Slowed};
+use crate::message::Response;
+use crate::pool::Standing;
 use crate::transactions::Pending;
 
 /// Longest life of a search after its first question (reliability.md §4.1).
 const LIFETIME: Duration = Duration::from_secs(60);
-/// Contacts of our table that a walk begins with.
-const SEEDS: usize = 16;
 /// Distinct peers that one search reports. `Threat:` endless lists of victims.
 const MAX_FOUND: usize = 2_000;
 /// Searches that may run at once: further ones end at once, empty.
 const MAX_SEARCHES: usize = 256;
-
-/// What a search is for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Goal {
-    /// The nodes near our own id; part of joining one family.
-    Join(Family),
-    /// Fresh contacts for a bucket of one family.
-    Refresh(Family),
-    FindNode,
-    GetPeers,
-    Announce(AnnouncePort),
-    /// Seeds and peers, counted (BEP 33).
-    Scrape,
-    /// Info hashes that others store (BEP 51).
-    Sample,
-    /// An item newer than the one `known` (BEP 44).
-    Item {
-        known: Option<i64>,
-    },
-    /// To store an item with this sequence number.
-    Put {
-        seq: Option<i64>,
-    },
-}
-
-/// What became of one announcement.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Ack {
-    Stored,
-    Lost,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Stage {
-    /// For a first node.
-    Waiting,
-    Walking {
-        until: Instant,
-    },
-    /// So many announcements are open.
-    Announcing {
-        open: usize,
-        until: Instant,
-    },
-}
-
-/// One lookup of the owner or of the upkeep.
-#[derive(Debug)]
-pub(super) struct Search {
-    target: Id,
-    goal: Goal,
-    tracing: Tracing,
-    started: Instant,
-    stage: Stage,
-    walks: PerFamily<Option<Lookup>>,
-    found: BTreeSet<Endpoint>,
-    announced: u32,
-}
-
-impl Search {
-    /// When it ends whatever happens; `None` while it waits.
-    pub(super) fn expires(&self) -> Option<Instant> {
-        match self.stage {
-            Stage::Waiting => None,
-            Stage::Walking { until } | Stage::Announcing { until, .. } => Some(until),
-        }
-    }
-
-    /// Whether it walks the table of `family` at all.
-    fn concerns(&self, family: Family) -> bool {
-        match self.goal {
-            Goal::Join(only) | Goal::Refresh(only) => only == family,
-            _ => true,
-        }
-    }
-
-    /// What it asks each node.
-    fn method(&self) -> Method<'static> {
-        match self.goal {
-            Goal::GetPeers | Goal::Announce(_) => Method::GetPeers {
-                info_hash: self.target,
-            },
-            Goal::FindNode | Goal::Join(_) | Goal::Refresh(_) => Method::FindNode {
-                target: self.target,
-            },
-            Goal::Scrape => Method::Scrape {
-                info_hash: self.target,
-            },
-            Goal::Sample => Method::SampleInfohashes {
-                target: self.target,
-            },
-            Goal::Item { known: seq } | Goal::Put { seq } => Method::Get {
-                target: self.target,
-                seq,
-            },
-        }
-    }
-
-    pub(super) fn goal(&self) -> Goal {
-        self.goal
-    }
-
-    pub(super) fn target(&self) -> Id {
-        self.target
-    }
-
-    /// An item was found: from now on only newer ones are asked for.
-    pub(super) fn knows_item(&mut self, seq: Option<i64>) {
-        if let Goal::Item { known } = &mut self.goal {
-            *known = seq;
-        }
-    }
-
-    fn walks(&self) -> impl Iterator<Item = &Lookup> {
-        [&self.walks.v4, &self.walks.v6].into_iter().flatten()
-    }
-
-    pub(super) fn report(&self, now: Instant) -> LookupReport {
-        let tally = self
-            .walks()
-            .map(Lookup::tally)
-            .fold(Tally::default(), |sum, one| Tally {
-                asked: sum.asked + one.asked,
-                answered: sum.answered + one.answered,
-                failed: sum.failed + one.failed,
-                hops: sum.hops.max(one.hops),
-            });
-        LookupReport {
-            target: self.target,
-            asked: tally.asked,
-            answered: tally.answered,
-            timed_out: tally.failed,
-            hops: tally.hops,
-            closest_bits: self.walks().map(Lookup::closest_bits).max().unwrap_or(0),
-            peers: self.found.len(),
-            announced: self.announced,
-            elapsed: now.saturating_duration_since(self.started),
-            closest: self
-                .walks()
-                .flat_map(Lookup::closest)
-                .map(|(node, _)| node)
-                .collect(),
-        }
-    }
-}
 
 impl Node {
     /// Starts a search, at once if there is anybody to ask.
@@ -189,10 +44,11 @@ impl Node {
             stage: Stage::Waiting,
             walks: PerFamily::default(),
             found: BTreeSet::new(),
-            announced: 0,
+            deposits: Vec::new(),
+            repeated: 0,
         };
         if self.searches.len() >= MAX_SEARCHES {
-            self.finish(now, lookup, &search);
+            self.finish(now, lookup, search);
             return lookup;
         }
         if matches!(goal, Goal::GetPeers | Goal::Announce(_)) {
@@ -232,20 +88,17 @@ impl Node {
         let Some(search) = self.searches.get(&lookup) else {
             return;
         };
-        let announcing = matches!(search.stage, Stage::Announcing { .. });
-        if search.walks[family].is_some() || announcing || !search.concerns(family) {
+        if search.walks[family].is_some() || !search.concerns(family) {
             return;
         }
-        let near = self.tables[family].closest(now, &search.target, SEEDS);
-        if near.is_empty() {
+        let target = search.target;
+        let seeds = self.seeds(now, &target, family);
+        if seeds.is_empty() {
             return;
         }
-        let seeds: Vec<_> = near
-            .into_iter()
-            .map(|contact| (contact, self.address(contact.endpoint)))
-            .collect();
+        let approach = self.approach(family);
         if let Some(search) = self.searches.get_mut(&lookup) {
-            search.walks[family] = Some(Lookup::new(search.target, seeds));
+            search.walks[family] = Some(Lookup::new(target, approach, seeds));
             if search.stage == Stage::Waiting {
                 search.stage = Stage::Walking {
                     until: now + LIFETIME,
@@ -253,6 +106,54 @@ impl Node {
             }
         }
         self.step(now, lookup);
+    }
+
+    fn approach(&self, family: Family) -> Approach {
+        let tuning = &self.config.tuning;
+        Approach {
+            homing: tuning.homing,
+            converging: tuning.converging,
+            expected: self.memory.sizes[family].expected(),
+            usual: self.memory.sizes[family].usual(),
+        }
+    }
+
+    /// Whoever is known nearest to `target`: all that held it last time, then table and pool.
+    fn seeds(
+        &mut self,
+        now: Instant,
+        target: &Id,
+        family: Family,
+    ) -> Vec<(Contact, Address, Origin)> {
+        let count = self.config.tuning.seeds;
+        let held = self.memory.holders.of(target).to_vec();
+        let held = held.into_iter().filter(|c| c.endpoint.family() == family);
+        let mut seeds: Vec<_> = held
+            .map(|contact| (contact, self.address(contact.endpoint), Origin::Holder))
+            .collect();
+        let seated = self.tables[family].closest(now, target, count);
+        let mut near: Vec<_> = seated
+            .into_iter()
+            .map(|contact| (contact, self.address(contact.endpoint), Origin::Known))
+            .collect();
+        for known in self.memory.pools[family].closest(now, target, count) {
+            let origin = match known.standing {
+                Standing::Answered { .. } => Origin::Known,
+                Standing::Named => Origin::Hearsay,
+            };
+            if !near.iter().any(|(contact, ..)| *contact == known.contact) {
+                near.push((known.contact, known.address, origin));
+            }
+        }
+        near.sort_by_key(|(contact, ..)| contact.id.distance(target));
+        near.truncate(count);
+        seeds.extend(near);
+        let reachable = |(contact, ..): &&(Contact, Address, Origin)| {
+            !self.memory.unreachable.contains(now, contact.endpoint)
+        };
+        let chosen: Vec<_> = seeds.iter().filter(reachable).copied().collect();
+        // Whom nobody but the silent is known, has to ask the silent.
+        if chosen.is_empty() { seeds } else { chosen }
     }
 
     /// The first node of `family` answered: what waited begins.
@@ -273,7 +174,7 @@ impl Node {
                 if let Some(search) = self.searches.get_mut(&lookup)
                     && let Some(walk) = &mut search.walks[contact.endpoint.family()]
                 {
-                    walk.consider(*contact, address, 2);
+                    walk.consider(*contact, address, Origin::Hearsay);
                 }
             }
             self.step(now, lookup);
@@ -289,6 +190,7 @@ impl Node {
         response: &Response<'_>,
     ) {
         let named = self.usable(response);
+        self.hear_of(now, &named);
         let Some(mut search) = self.searches.remove(&lookup) else {
             return;
         };
@@ -297,6 +199,7 @@ impl Node {
             let heard = named
                 .iter()
                 .filter(|contact| contact.endpoint.family() == family)
+                .filter(|contact| !self.memory.unreachable.contains(now, contact.endpoint))
                 .map(|contact| (*contact, self.address(contact.endpoint)));
             if let Some(walk) = &mut search.walks[family] {
                 if family == sender.endpoint.family() {
@@ -304,7 +207,7 @@ impl Node {
                 } else {
                     heard
                         .take(K)
-                        .for_each(|(node, address)| walk.consider(node, address, 2));
+                        .for_each(|(node, address)| walk.consider(node, address, Origin::Hearsay));
                 }
             }
         }
@@ -356,7 +259,7 @@ impl Node {
     }
 
     /// The nodes of an answer that we would talk to.
-    fn usable(&self, response: &Response<'_>) -> Vec<Contact> {
+    pub(super) fn usable(&self, response: &Response<'_>) -> Vec<Contact> {
         response
             .nodes()
             .filter(|contact| contact.id != self.id && self.talks_to(contact.endpoint))
@@ -366,8 +269,11 @@ impl Node {
     /// A question takes longer than usual. In a walk that frees a slot, and the question is put
     /// again under the same transaction, so that either answer closes it.
     pub(super) fn slowed(&mut self, now: Instant, question: &Pending<Purpose>) {
-        let Purpose::Walk(lookup) = question.purpose else {
-            return;
+        let lookup = match question.purpose {
+            Purpose::Walk(lookup) => lookup,
+            Purpose::Announce(lookup) => return self.repeat_announcement(lookup, question),
+            Purpose::Survey => return self.survey(now, question.to.family()),
+            Purpose::Probe | Purpose::Ping | Purpose::Bootstrap => return,
         };
         let Some(search) = self.searches.get_mut(&lookup) else {
             return;
@@ -375,6 +281,7 @@ impl Node {
         let method = search.method();
         let walk = search.walks[question.to.family()].as_mut();
         if walk.is_some_and(|walk| walk.slow(question.to) == Slowed::AskAgain) {
+            search.repeated += 1;
             self.pose(question.to, &question.id, &method);
         }
         self.step(now, lookup);
@@ -393,15 +300,15 @@ impl Node {
         }
     }
 
-    /// Asks whoever can be asked; ends the walk if nobody is left.
-    fn step(&mut self, now: Instant, lookup: LookupId) {
+    /// Asks whoever can be asked, announces to whoever is close enough, and ends what is complete.
+    pub(super) fn step(&mut self, now: Instant, lookup: LookupId) {
         let Some(mut search) = self.searches.remove(&lookup) else {
             return;
         };
-        let Stage::Walking { until } = search.stage else {
+        if search.stage == Stage::Waiting {
             self.searches.insert(lookup, search);
             return;
-        };
+        }
         let method = search.method();
         for family in BOTH {
             let Some(walk) = &mut search.walks[family] else {
@@ -414,60 +321,11 @@ impl Node {
                 }
             }
         }
-        if !search.walks().all(Lookup::is_done) {
-            self.searches.insert(lookup, search);
-        } else if matches!(search.goal, Goal::Announce(_) | Goal::Put { .. }) {
-            search.stage = Stage::Announcing { open: 0, until };
-            self.send_announcements(now, lookup, search, until);
+        self.announce_where_due(now, lookup, &mut search);
+        if search.walks().all(Lookup::is_done) && !search.awaits_acknowledgement() {
+            self.finish(now, lookup, search);
         } else {
-            self.finish(now, lookup, &search);
-        }
-    }
-
-    /// Announces to the closest nodes of each family that gave a token.
-    fn send_announcements(
-        &mut self,
-        now: Instant,
-        lookup: LookupId,
-        mut search: Search,
-        until: Instant,
-    ) {
-        let mut open = 0;
-        let errand = self.errands.remove(&lookup);
-        let what = (search.goal, search.target);
-        for (contact, token) in search.walks().flat_map(Lookup::closest) {
-            let Some(token) = token else { continue };
-            let who = contact.endpoint;
-            let Some(method) = Node::to_store(errand.as_ref(), what, who, token) else {
-                continue;
-            };
-            let whom = (contact.endpoint, Some(contact.id));
-            open += usize::from(self.ask(now, whom, Purpose::Announce(lookup), &method));
-        }
-        self.errands.extend(errand.map(|errand| (lookup, errand)));
-        if open == 0 {
-            return self.finish(now, lookup, &search);
-        }
-        search.stage = Stage::Announcing { open, until };
-        self.searches.insert(lookup, search);
-    }
-
-    pub(super) fn announced(&mut self, now: Instant, lookup: LookupId, ack: Ack) {
-        let Some(mut search) = self.searches.remove(&lookup) else {
-            return;
-        };
-        if ack == Ack::Stored {
-            search.announced += 1;
-        }
-        match search.stage {
-            Stage::Announcing { open, until } if open > 1 => {
-                search.stage = Stage::Announcing {
-                    open: open - 1,
-                    until,
-                };
-                self.searches.insert(lookup, search);
-            }
-            _ => self.finish(now, lookup, &search),
+            self.searches.insert(lookup, search);
         }
     }
 
@@ -481,15 +339,27 @@ impl Node {
             .collect();
         for lookup in late {
             if let Some(search) = self.searches.remove(&lookup) {
-                self.finish(now, lookup, &search);
+                self.finish(now, lookup, search);
             }
         }
     }
 
-    fn finish(&mut self, now: Instant, lookup: LookupId, search: &Search) {
+    fn finish(&mut self, now: Instant, lookup: LookupId, search: Search) {
         self.errands.remove(&lookup);
+        for family in BOTH {
+            if let Some(walk) = &search.walks[family]
+                && walk.is_done()
+                && let Some(reach) = walk.reach()
+            {
+                self.memory.sizes[family].observed(reach);
+            }
+        }
+        if let Goal::Announce(_) = search.goal {
+            let holders = search.stored_at();
+            self.memory.holders.remember(search.target, holders);
+        }
         match search.goal {
-            Goal::Join(family) => self.joined(family),
+            Goal::Join(family) => self.joined(now, family),
             Goal::Refresh(_) => {}
             _ => {
                 let report = search.report(now);

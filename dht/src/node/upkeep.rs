@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 use bencode::{Endpoint, Family};
 use rand::{Rng, RngExt};
 
-use super::searches::Goal;
+use super::search::Goal;
 use super::{Event, LookupId, Node, Purpose, Tracing};
 use crate::contact::Contact;
 use crate::family::{BOTH, PerFamily};
@@ -162,11 +162,12 @@ impl Node {
     }
 
     /// The lookup of our own id in `family` ended.
-    pub(super) fn joined(&mut self, family: Family) {
+    pub(super) fn joined(&mut self, now: Instant, family: Family) {
         self.outbox.event(Event::Joined {
             family,
             nodes: self.tables[family].len(),
         });
+        self.begin_survey(now, family);
     }
 
     pub(super) fn upkeep_due(&self) -> Instant {
