@@ -104,7 +104,7 @@ fn a_mutable_item_follows_its_sequence_numbers() {
     assert_eq!(put(&mut world, 4, &mutable(2, "1:b"), Some(1)), (vec![], 8));
     let newest = found(&mut world, 40, &mutable(0, "le"));
     assert_eq!(newest.last(), Some(&mutable(2, "1:b")));
-    let (refused, stored) = put(&mut world, 5, &mutable(3, "1:c"), Some(1));
+    let (refused, stored) = put(&mut world, 9, &mutable(3, "1:c"), Some(1));
     assert_eq!((refused, stored), (vec![301; 8], 0), "someone was faster");
     let (refused, stored) = put(&mut world, 6, &mutable(1, "1:d"), None);
     assert_eq!((refused, stored), (vec![302; 8], 0));
