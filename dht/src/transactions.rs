@@ -152,8 +152,8 @@ impl<P: Copy> Transactions<P> {
     }
 
     /// Closes what `id` from `from` answers, as the node `sender`.
-    pub fn close(&mut self, id: &[u8], from: Endpoint, sender: &Id) -> Closed<P> {
-        match self.take(id, from) {
+    pub fn close(&mut self, now: Instant, id: &[u8], (from, sender): (Endpoint, &Id)) -> Closed<P> {
+        match self.take(now, id, from) {
             Some(open) if open.expects.is_some_and(|expected| expected != *sender) => {
                 Closed::Impostor(open)
             }
@@ -163,13 +163,14 @@ impl<P: Copy> Transactions<P> {
     }
 
     /// Closes what `id` from `from` answers when the answer names no node: an error reply.
-    pub fn take(&mut self, id: &[u8], from: Endpoint) -> Option<Pending<P>> {
+    pub fn take(&mut self, now: Instant, id: &[u8], from: Endpoint) -> Option<Pending<P>> {
         let closes = |open: &Pending<P>| open.id.as_slice() == id && open.to == from;
         if let Some(index) = self.pending.iter().position(closes) {
             let open = self.pending.remove(index);
             self.rest();
             return Some(open);
         }
+        self.forget(now);
         let index = self.late.iter().position(closes)?;
         self.late.remove(index)
     }

@@ -27,7 +27,7 @@ impl Node {
             self.stats.dropped.own_id += 1;
             return;
         }
-        let question = match self.asking.close(transaction, from, &response.id) {
+        let question = match self.asking.close(now, transaction, (from, &response.id)) {
             Closed::Matched(question) => question,
             Closed::Impostor(question) => {
                 self.stats.impostors += 1;
@@ -82,7 +82,7 @@ impl Node {
         transaction: &[u8],
         code: u16,
     ) {
-        match self.asking.take(transaction, from) {
+        match self.asking.take(now, transaction, from) {
             Some(question) => {
                 self.stats.failures += 1;
                 match question.purpose {

@@ -28,11 +28,11 @@ fn opened() -> (Transactions<u8>, TransactionId, Instant) {
 fn the_right_answer_closes_once() {
     let (mut open, id, _) = opened();
     assert!(matches!(
-        open.close(&id, at(1), &Id::new([1; 20])),
+        open.close(Instant::now(), &id, (at(1), &Id::new([1; 20]))),
         Closed::Matched(_)
     ));
     assert!(matches!(
-        open.close(&id, at(1), &Id::new([1; 20])),
+        open.close(Instant::now(), &id, (at(1), &Id::new([1; 20]))),
         Closed::Unknown
     ));
 }
@@ -40,16 +40,22 @@ fn the_right_answer_closes_once() {
 #[test]
 fn another_port_or_id_or_length_does_not_close() {
     let (mut open, id, _) = opened();
-    assert_eq!(open.close(&id, at(2), &Id::new([1; 20])), Closed::Unknown);
     assert_eq!(
-        open.close(&id[..3], at(1), &Id::new([1; 20])),
+        open.close(Instant::now(), &id, (at(2), &Id::new([1; 20]))),
         Closed::Unknown
     );
-    assert_eq!(open.close(b"", at(1), &Id::new([1; 20])), Closed::Unknown);
+    assert_eq!(
+        open.close(Instant::now(), &id[..3], (at(1), &Id::new([1; 20]))),
+        Closed::Unknown
+    );
+    assert_eq!(
+        open.close(Instant::now(), b"", (at(1), &Id::new([1; 20]))),
+        Closed::Unknown
+    );
     let mut forged = id;
     forged[3] ^= 1;
     assert_eq!(
-        open.close(&forged, at(1), &Id::new([1; 20])),
+        open.close(Instant::now(), &forged, (at(1), &Id::new([1; 20]))),
         Closed::Unknown
     );
     assert!(open.awaits(at(1)) && !open.awaits(at(2)));
@@ -59,7 +65,7 @@ fn another_port_or_id_or_length_does_not_close() {
 fn another_node_there_is_an_impostor() {
     let (mut open, id, _) = opened();
     assert!(matches!(
-        open.close(&id, at(1), &Id::new([2; 20])),
+        open.close(Instant::now(), &id, (at(1), &Id::new([2; 20]))),
         Closed::Impostor(_)
     ));
     assert!(open.is_empty());
@@ -83,7 +89,7 @@ fn a_slow_question_may_still_be_answered() {
     let (mut open, id, now) = opened();
     open.expire(now + PATIENCE.slow);
     assert!(matches!(
-        open.close(&id, at(1), &Id::new([1; 20])),
+        open.close(Instant::now(), &id, (at(1), &Id::new([1; 20]))),
         Closed::Matched(_)
     ));
 }
@@ -122,5 +128,44 @@ proptest! {
             }
         }
         prop_assert_eq!((slow, failed), (waits.len(), waits.len()));
+    }
+}
+
+#[test]
+fn an_answer_is_recognised_for_ten_seconds() {
+    let (mut open, mut rng, now) = (
+        Transactions::default(),
+        ChaCha8Rng::seed_from_u64(3),
+        Instant::now(),
+    );
+    let answered_after = |open: &mut Transactions<()>, rng: &mut _, after| {
+        let id = open.open(now, (at(1), None), (), PATIENCE, rng).unwrap();
+        while open.expire(now + PATIENCE.slow).is_some() {}
+        while open.expire(now + PATIENCE.failed).is_some() {}
+        open.take(now + after, &id, at(1))
+    };
+    let late = answered_after(&mut open, &mut rng, RECOGNISED / 2).expect("late, not lost");
+    assert!(late.is_late());
+    assert_eq!(answered_after(&mut open, &mut rng, RECOGNISED), None);
+    assert!(open.late.is_empty());
+}
+
+#[test]
+fn what_was_given_up_is_bounded() {
+    let (mut open, mut rng, mut now) = (
+        Transactions::default(),
+        ChaCha8Rng::seed_from_u64(3),
+        Instant::now(),
+    );
+    for _ in 0..10 {
+        while open
+            .open(now, (at(1), None), (), PATIENCE, &mut rng)
+            .is_some()
+        {}
+        now += PATIENCE.slow;
+        while open.expire(now).is_some() {}
+        now += PATIENCE.failed;
+        while open.expire(now).is_some() {}
+        assert!(open.late.len() <= MAX_LATE && open.is_empty());
     }
 }
