@@ -11,7 +11,8 @@
 //! - [`population`] lets people arrive, leave, return and ask; [`watch`] measures their lookups
 //!   and listens to their [`wire`];
 //! - [`swarm`] joins torrents by streams of bytes, [`coupled`] gives them a DHT; [`oracle`] knows the truth;
-//! - [`scenarios`] play and measure, one file an experiment; [`portrait`] draws one node; [`report`] shows what came out.
+//! - [`scenarios`] play and measure, one file an experiment; [`portrait`] draws one node; [`report`] shows what came out;
+//! - `lab` lets real clients meet a simulated network, in real time.
 //!
 //! Nothing here touches `trackless::io`.
 
@@ -20,6 +21,8 @@ pub mod coupled;
 mod dwellings;
 pub mod flood;
 pub mod host;
+#[cfg(target_os = "linux")]
+pub mod lab;
 pub mod machine;
 pub mod model;
 pub mod neighbours;

@@ -9,6 +9,10 @@ use trackless_simulations::portrait;
 use trackless_simulations::report::{self, Json, Outputs, Report};
 use trackless_simulations::scenarios::{self, Options, Scale, Scenario};
 
+#[cfg(target_os = "linux")]
+#[path = "main/lab.rs"]
+mod lab;
+
 /// Networks and swarms of the shipping machines, in virtual time.
 #[derive(Debug, Parser)]
 #[command(version)]
@@ -57,6 +61,9 @@ enum Command {
         #[arg(long, default_value_t = 2_000)]
         nodes: u32,
     },
+    /// Let real clients meet a simulated network, in real time. Needs root and /dev/net/tun.
+    #[cfg(target_os = "linux")]
+    Lab(lab::Arguments),
     /// Name the scenarios.
     List,
 }
@@ -136,6 +143,8 @@ fn main() -> ExitCode {
                 Subject::Table => portrait::table(nodes, seed),
             },
         ),
+        #[cfg(target_os = "linux")]
+        Command::Lab(arguments) => lab::run(arguments),
         Command::List => list(),
     };
     match result {
