@@ -11,6 +11,7 @@
 #![allow(unreachable_pub, reason = "a test binary has no outside")]
 
 mod clients;
+mod commands;
 mod dht;
 mod lab;
 #[path = "../support/mod.rs"]
