@@ -39,13 +39,17 @@ impl Dwellings {
         Some(())
     }
 
-    /// Lets `host` share the public address of `other`, behind one NAT with it.
+    /// Lets `host` share the public address of `other`, behind one NAT with it, unless that chose its
+    /// address: there it stays alone.
     pub(crate) fn move_in_with(&mut self, hosts: &mut [Host], host: HostId, other: HostId) {
-        self.move_out(hosts, host);
         let (serial, seat) = {
             let other = &hosts[other as usize];
             (other.serial(), other.seat() + 1)
         };
+        if self.chosen.contains_key(&serial) {
+            return;
+        }
+        self.move_out(hosts, host);
         let next = self.heads[serial as usize].replace(host);
         hosts[host as usize].move_in(serial, seat, next);
     }
@@ -86,5 +90,31 @@ impl Dwellings {
             at = host.neighbour;
         }
         None
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::net::Ipv4Addr;
+
+    use crate::model::Internet;
+    use crate::model::nat::HostClass;
+    use crate::model::regions::Region;
+    use crate::world::World;
+
+    #[test]
+    fn nobody_moves_in_with_a_host_that_chose_its_address() {
+        let mut world = World::new(1, Internet::default());
+        let mut alone = 0;
+        for last in 1..200 {
+            let ip = Ipv4Addr::new(45, 33, 7, last);
+            let chooser = world.settle_in(HostClass::Open, Region::EUROPE);
+            assert_eq!(world.move_to(chooser, ip), Some(()));
+            let next = world.settle();
+            assert_ne!(world.host(next).ip(), ip);
+            let at = world.host(next).endpoint();
+            alone += u32::from(world.host_at(at) == Some(next));
+        }
+        assert_eq!(alone, 199);
     }
 }

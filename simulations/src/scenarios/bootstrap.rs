@@ -313,6 +313,7 @@ impl Outcome {
                 ("95 % have peers after", ""),
                 ("found peers", ""),
                 ("queries p50", ""),
+                ("p95", "queries"),
                 ("to bootstrap, mean", ""),
             ],
         );
@@ -332,6 +333,7 @@ impl Outcome {
                 Cell::seconds(row.by(0.95, |a| a.peers)),
                 Cell::Percent(found as f64 / all as f64),
                 Cell::number(counts(|a| a.queries).median(), 0),
+                Cell::number(counts(|a| a.queries).quantile(0.95), 0),
                 Cell::number(counts(|a| a.to_doors).mean(), 1),
             ]);
         }

@@ -22,6 +22,8 @@ mod show;
 
 /// Between two lookups of a host.
 pub(super) const PAUSE: Duration = Duration::from_secs(12);
+/// A largest network of so many nodes at most is played at a second dead share.
+const TWICE: u32 = 10_000;
 /// Between the seeds of two networks of a kind: further than there are kinds.
 pub(super) const SEEDS_APART: u64 = 1_000;
 /// Time for the lookups that were begun last.
@@ -63,6 +65,9 @@ impl Plan {
         if let Some(nodes) = options.nodes {
             cells.retain(|(size, _)| *size < nodes);
             cells.push((nodes, 0.4));
+            if nodes <= TWICE {
+                cells.push((nodes, 0.6));
+            }
         }
         let least = cells.iter().map(|cell| cell.0).min().unwrap_or(1);
         let hosts = arena::minority(hosts, least, &clients);

@@ -8,8 +8,9 @@ use super::{Outcome, Plan, Row};
 use crate::report::{Axis, Cell, Chart, Format, Report, Series, Style, Table};
 use crate::watch::Client;
 
-/// The size of the real network, to which trends are drawn.
+/// The size of the real network, to which trends are drawn, and one on the way there.
 const WORLD: f64 = 1e7;
+const MILLION: f64 = 1e6;
 /// The dead share that is compared over sizes: about what crawls of the real network find.
 const USUAL: f64 = 0.4;
 
@@ -131,26 +132,36 @@ impl Outcome {
 
     fn expected(&self, clients: &[Client]) -> Table {
         let mut table = Table::new(
-            "Expected at 10 million nodes, 40 % dead: EXTRAPOLATED by a line in log2 of the size",
+            "Expected in larger networks, 40 % dead: EXTRAPOLATED by a line in log2 of the size",
             &[
+                ("nodes", ""),
                 ("client", ""),
                 ("sizes", ""),
                 ("first p50", ""),
                 ("first p90", ""),
+                ("first p99", ""),
                 ("asked", ""),
+                ("questions caused", ""),
             ],
         );
-        for client in clients {
+        for (nodes, client) in [MILLION, WORLD]
+            .into_iter()
+            .flat_map(|nodes| clients.iter().map(move |client| (nodes, client)))
+        {
             let rows = self.usual(*client);
             if rows.len() < 2 {
                 continue;
             }
+            let first = |part| at(trend(&rows, |row| row.first_within(part)), nodes);
             table.push([
+                Cell::Number(nodes, 0),
                 client.to_string().into(),
                 rows.len().into(),
-                Cell::seconds(at(trend(&rows, |row| row.first_within(0.5)), WORLD)),
-                Cell::seconds(at(trend(&rows, |row| row.first_within(0.9)), WORLD)),
-                Cell::number(at(trend(&rows, |row| Some(row.asked)), WORLD), 0),
+                Cell::seconds(first(0.5)),
+                Cell::seconds(first(0.9)),
+                Cell::seconds(first(0.99)),
+                Cell::number(at(trend(&rows, |row| Some(row.asked)), nodes), 0),
+                Cell::number(at(trend(&rows, |row| Some(row.sent)), nodes), 0),
             ]);
         }
         table
