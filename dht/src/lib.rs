@@ -44,6 +44,7 @@ pub mod pool;
 pub mod population;
 pub mod reachability;
 pub mod rtt;
+pub mod silent;
 pub mod table;
 pub mod token;
 pub mod transactions;

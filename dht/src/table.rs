@@ -13,9 +13,14 @@ use rand::Rng;
 use crate::contact::{Address, Contact};
 use crate::id::{ID_BITS, Id};
 
+mod bucket;
+mod schedule;
 mod seat;
 
-use seat::{Moment, Seat};
+use bucket::Bucket;
+use schedule::Place;
+pub use schedule::Urgency;
+use seat::{Moment, Proof, QUIET, Seat};
 
 /// Capacities of the first buckets; deeper ones hold the last. Every lookup starts in the first
 /// ones, so more contacts there save a hop (libtorrent does the same).
@@ -24,6 +29,8 @@ pub const CAPACITIES: [usize; 5] = [128, 64, 32, 16, 8];
 pub const MAX_REPLACEMENTS: usize = 8;
 /// A contact that was silent for this long is questionable (BEP 5: 15 minutes).
 pub const QUESTIONABLE_AFTER: Duration = Duration::from_secs(15 * 60);
+/// Contacts closest to us that are looked after best: twice what a lookup converges on.
+pub const NEAR: usize = 16;
 /// Timeouts in a row that make a contact bad.
 pub const MAX_FAILURES: u8 = 2;
 
@@ -47,7 +54,7 @@ pub struct Entry {
     pub since: Instant,
     /// When it last answered or asked, to a sixteenth of a second.
     pub heard: Instant,
-    /// Its last round-trip time; at most 71 minutes.
+    /// About the shortest of its round trips; at most 16 s.
     pub rtt: Duration,
     /// Questions unanswered since its last answer.
     pub failures: u8,
@@ -78,9 +85,9 @@ pub enum Verdict {
     Added,
     /// It was there already.
     Refreshed,
-    /// It took the place of a bad contact.
+    /// It took the place of a bad contact, or of one that it outdoes.
     Replaced(Contact),
-    /// No room, but this contact of the bucket is questionable: ping it. The new one waits.
+    /// No room, but this contact of the bucket is overdue: ping it. The new one waits.
     Challenge(Contact),
     /// No room; the new one waits.
     Full,
@@ -88,13 +95,15 @@ pub enum Verdict {
     Refused,
 }
 
-#[derive(Clone, Debug, Default)]
-struct Bucket {
-    entries: Vec<Seat>,
-    /// Newest last.
-    replacements: Vec<Seat>,
-    /// When the bucket last got an answer or was refreshed.
-    changed: Option<Moment>,
+/// A contact to ask, and whether that can wait.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Check {
+    /// When it wants to be asked; in the past if it is overdue.
+    pub due: Instant,
+    /// How pressing that is.
+    pub urgency: Urgency,
+    /// Whom.
+    pub contact: Contact,
 }
 
 /// The table.
@@ -216,9 +225,7 @@ impl Table {
         };
         let now = seat.heard;
         if known == seat.contact {
-            let since = old.since;
-            *old = Seat { since, ..seat };
-            bucket.changed = Some(now);
+            old.meet(&seat);
             return Verdict::Refreshed;
         }
         // Threat: an id or an address is not taken over from a contact that still answers.
@@ -227,7 +234,7 @@ impl Table {
             Health::Questionable => Verdict::Challenge(known),
             Health::Bad => {
                 bucket.entries.retain(|old| old.contact != known);
-                if self.is_taken(&seat.contact, seat.address) {
+                if self.is_taken(&seat.contact, seat.address()) {
                     return Verdict::Refused;
                 }
                 match self.place(seat) {
@@ -238,7 +245,7 @@ impl Table {
         }
     }
 
-    /// A contact asked us something: it is alive.
+    /// A contact asked us something: it is alive. Whether others reach it is another question.
     pub fn heard(&mut self, now: Instant, contact: &Contact) {
         let now = Moment::of(self.birth, now);
         let found = self.bucket_of_mut(&contact.id).and_then(|bucket| {
@@ -253,7 +260,8 @@ impl Table {
     }
 
     /// `contact` did not answer. If it is bad now and another waits, that one takes its place.
-    pub fn failed(&mut self, contact: &Contact) {
+    pub fn failed(&mut self, now: Instant, contact: &Contact) {
+        let now = Moment::of(self.birth, now);
         let Some(bucket) = self.bucket_of_mut(&contact.id) else {
             return;
         };
@@ -271,8 +279,11 @@ impl Table {
             return;
         };
         seat.failures = seat.failures.saturating_add(1);
-        // With nobody waiting a bad contact stays for a while: the fault may be our own line.
-        let given_up = seat.failures >= 2 * MAX_FAILURES;
+        seat.asked = now;
+        // With nobody waiting a bad contact stays for a while: the fault may be our own line. One
+        // that only ever answered while a hole in its NAT may have been open does not.
+        let hole = seat.proof() == Proof::Fresh && now.since(seat.heard) >= QUIET;
+        let given_up = seat.failures >= 2 * MAX_FAILURES || hole;
         if seat.failures < MAX_FAILURES || (!given_up && bucket.replacements.is_empty()) {
             return;
         }
@@ -280,14 +291,11 @@ impl Table {
         self.promote(&contact.id);
     }
 
-    /// Gives a free place in the bucket of `id` to whoever waited there least, unless its address
-    /// was taken meanwhile.
+    /// Gives a free place in the bucket of `id` to the best that waits there, unless its address was
+    /// taken meanwhile.
     fn promote(&mut self, id: &Id) {
-        while let Some(waiting) = self
-            .bucket_of_mut(id)
-            .and_then(|bucket| bucket.replacements.pop())
-        {
-            if self.is_taken(&waiting.contact, waiting.address) {
+        while let Some(waiting) = self.bucket_of_mut(id).and_then(Bucket::best_waiting) {
+            if self.is_taken(&waiting.contact, waiting.address()) {
                 continue;
             }
             if let Some(bucket) = self.bucket_of_mut(id) {
@@ -332,51 +340,75 @@ impl Table {
         self.seats().any(|seat| seat.failures < MAX_FAILURES)
     }
 
-    /// The contact that most needs a ping: one that missed an answer, else the longest silent.
+    /// Whom to ask next, and when: of those overdue the most pressing, else the first that will be.
+    /// `None`: there is nobody.
     #[must_use]
-    pub fn stalest(&self, now: Instant) -> Option<Contact> {
-        let now = Moment::of(self.birth, now);
-        self.seats()
-            .filter(|seat| seat.health(now) != Health::Good)
-            .min_by_key(|seat| (seat.failures == 0, seat.heard))
-            .map(|seat| seat.contact)
-    }
-
-    /// The bucket that has been still for longest, if for longer than `QUESTIONABLE_AFTER`.
-    #[must_use]
-    pub fn stillest(&self, now: Instant) -> Option<usize> {
-        let (bits, bucket) = self
-            .buckets
-            .iter()
-            .enumerate()
-            .min_by_key(|(_, bucket)| bucket.changed)?;
-        (self.still_until(bucket) <= now).then_some(bits)
-    }
-
-    /// When `stalest` or `stillest` will have something to name, if nothing is heard until then.
-    #[must_use]
-    pub fn upkeep_due(&self) -> Option<Instant> {
-        let contacts = self.seats().map(|seat| match seat.failures {
-            0 => seat.heard.instant(self.birth) + QUESTIONABLE_AFTER,
-            _ => self.birth,
+    pub fn next_check(&self, now: Instant) -> Option<Check> {
+        let moment = Moment::of(self.birth, now);
+        let near = self.nearest_bucket();
+        let places = self.buckets.iter().enumerate().flat_map(|(bits, bucket)| {
+            let place = if bits >= near {
+                Place::Near
+            } else {
+                Place::Far
+            };
+            bucket.entries.iter().map(move |seat| (seat, place))
         });
-        contacts
-            .chain(self.buckets.iter().map(|b| self.still_until(b)))
-            .min()
+        let checks = places.map(|(seat, place)| {
+            let (due, urgency) = schedule::due(seat, place);
+            (due.max(moment), urgency, place, due, seat.contact)
+        });
+        let (_, urgency, _, due, contact) = checks.min()?;
+        Some(Check {
+            due: due.instant(self.birth),
+            urgency,
+            contact,
+        })
     }
 
-    fn still_until(&self, bucket: &Bucket) -> Instant {
-        let changed = bucket.changed.map(|moment| moment.instant(self.birth));
-        changed.unwrap_or(self.birth) + QUESTIONABLE_AFTER
+    /// The shallowest bucket of those that hold the `NEAR` contacts closest to us.
+    fn nearest_bucket(&self) -> usize {
+        let mut count = 0;
+        let deep = self.buckets.iter().rposition(|bucket| {
+            count += bucket.entries.len();
+            count >= NEAR
+        });
+        deep.unwrap_or(0)
     }
 
-    /// A random target in bucket `bits`, which counts as refreshed from now on.
-    pub fn refresh(&mut self, now: Instant, bits: usize, rng: &mut impl Rng) -> Id {
+    /// `contact` is being asked by the upkeep. Returns what to ask it for, if its part of the table
+    /// is poor and nobody there was asked for `pause`: an id of its bucket, or ours.
+    pub fn asking(
+        &mut self,
+        now: Instant,
+        contact: &Contact,
+        pause: Duration,
+        rng: &mut impl Rng,
+    ) -> Option<Id> {
         let now = Moment::of(self.birth, now);
-        if let Some(bucket) = self.buckets.get_mut(bits) {
-            bucket.changed = Some(now);
+        let (own, near) = (self.own, self.nearest_bucket());
+        let bits = own.shared_bits(&contact.id);
+        let bucket = self.buckets.get_mut(bits)?;
+        let seat = bucket
+            .entries
+            .iter_mut()
+            .find(|seat| seat.contact == *contact);
+        if let Some(seat) = seat {
+            seat.asked = now;
         }
-        self.own.sharing(bits, rng)
+        let room = bits >= near || bucket.entries.len() < capacity(bits);
+        // All near buckets are one place.
+        let place = self.buckets.get_mut(bits.min(near))?;
+        let rested = place.sought.is_none_or(|last| now.since(last) >= pause);
+        if !room || !rested {
+            return None;
+        }
+        place.sought = Some(now);
+        Some(if bits >= near {
+            own
+        } else {
+            own.sharing(bits, rng)
+        })
     }
 
     /// All contacts, by bucket: index = leading bits shared with our id.
@@ -452,46 +484,6 @@ fn collect(now: Moment, target: &Id, count: usize, buckets: &[Bucket], found: &m
         best.truncate(room);
     }
     found.extend(best.into_iter().map(|(_, contact)| *contact));
-}
-
-impl Bucket {
-    /// See `Table::place`.
-    fn insert(&mut self, seat: Seat, capacity: usize) -> Verdict {
-        let now = seat.heard;
-        self.replacements
-            .retain(|waiting| waiting.contact != seat.contact);
-        if self.entries.len() < capacity {
-            // By eights: doubling would waste a quarter of what a node is.
-            if self.entries.len() == self.entries.capacity() {
-                self.entries.reserve_exact(8);
-            }
-            self.entries.push(seat);
-            self.changed = Some(now);
-            return Verdict::Added;
-        }
-        let bad = self
-            .entries
-            .iter_mut()
-            .find(|old| old.health(now) == Health::Bad);
-        if let Some(old) = bad {
-            let gone = std::mem::replace(old, seat).contact;
-            self.changed = Some(now);
-            return Verdict::Replaced(gone);
-        }
-        if self.replacements.len() >= MAX_REPLACEMENTS {
-            self.replacements.remove(0);
-        }
-        if self.replacements.len() == self.replacements.capacity() {
-            self.replacements.reserve_exact(2);
-        }
-        self.replacements.push(seat);
-        let doubted = self
-            .entries
-            .iter()
-            .filter(|old| old.health(now) == Health::Questionable)
-            .min_by_key(|old| old.heard);
-        doubted.map_or(Verdict::Full, |old| Verdict::Challenge(old.contact))
-    }
 }
 
 #[cfg(test)]

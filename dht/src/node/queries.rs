@@ -194,7 +194,10 @@ impl Node {
         let address = self.address(contact.endpoint);
         let table = &mut self.tables[contact.endpoint.family()];
         table.heard(now, &contact);
-        if !table.wants(now, &contact, address) || self.asking.awaits(contact.endpoint) {
+        if !table.wants(now, &contact, address)
+            || self.asking.awaits(contact.endpoint)
+            || self.upkeep.is_silent(now, contact.endpoint)
+        {
             return;
         }
         let young = now.saturating_duration_since(table.birth()) < YOUNG_TABLE;

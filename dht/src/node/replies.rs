@@ -57,7 +57,7 @@ impl Node {
         };
         self.verified(now, sender, rtt);
         match question.purpose {
-            Purpose::Probe => {}
+            Purpose::Probe => self.named(now, response),
             // Whoever asked was told already.
             Purpose::Ping if question.is_late() => {}
             Purpose::Ping => {
@@ -109,7 +109,7 @@ impl Node {
                             id,
                             endpoint: question.to,
                         };
-                        self.tables[question.to.family()].failed(&contact);
+                        self.tables[question.to.family()].failed(now, &contact);
                         self.wake_upkeep(now);
                     }
                     self.gone_wrong(now, &question);
@@ -139,7 +139,8 @@ impl Node {
         match question.purpose {
             Purpose::Survey => self.survey_goes_on(now, question),
             // A lost bootstrap query is repeated by the upkeep's back-off.
-            Purpose::Probe | Purpose::Bootstrap => {}
+            Purpose::Bootstrap => {}
+            Purpose::Probe => self.unanswered(now, question),
             Purpose::Ping => {
                 self.outbox.event(Event::PingFailed {
                     endpoint: question.to,
@@ -157,8 +158,10 @@ impl Node {
         self.memory.unreachable.answered(contact.endpoint);
         self.memory.pools[family].answered(now, contact, rtt, address);
         let verdict = self.tables[family].verified(now, contact, rtt, address);
-        if let Verdict::Challenge(doubted) = verdict {
-            self.probe(now, doubted);
+        match verdict {
+            Verdict::Challenge(doubted) => self.probe(now, doubted),
+            Verdict::Added | Verdict::Replaced(_) => self.upkeep.expect_newcomer(now),
+            Verdict::Refreshed | Verdict::Full | Verdict::Refused => {}
         }
         self.someone_answered(now, family);
     }

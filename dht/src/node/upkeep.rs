@@ -3,8 +3,9 @@
 //! Each family is alone, joining or joined. Alone means that no contact is usable: the contacts
 //! given to `join` are asked again and again, waiting 1 s, 2 s, 4 s … 60 s, until one answers; a table
 //! that empties falls back to that by itself. A tick then does the first of: return to being alone,
-//! ping the stalest doubtful contact, refresh the stillest bucket. Never two, so no storms; and none
-//! before there is something to do, so an idle node sleeps for minutes.
+//! look up our own id, ask the contact that most needs it. Never two, so no storms; and none before
+//! there is something to do. Where the table is poor the question is `find_node`, so that its answer
+//! fills it, else a ping (dht.md §3.3: at most a packet every 10 s, but newcomers are soon asked again).
 
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
@@ -16,7 +17,11 @@ use super::search::Goal;
 use super::{Event, LookupId, Node, Purpose, Tracing};
 use crate::contact::Contact;
 use crate::family::{BOTH, PerFamily};
-use crate::message::Method;
+use crate::lookup::K;
+use crate::message::{Method, Response};
+use crate::silent::Silent;
+use crate::table::Urgency;
+use crate::transactions::Pending;
 
 /// Contacts remembered for joining; the newest are kept.
 const MAX_CONTACTS: usize = 256;
@@ -24,9 +29,11 @@ const MAX_CONTACTS: usize = 256;
 const BATCH: usize = 32;
 /// Longest wait between two attempts to join.
 const MAX_BACKOFF: Duration = Duration::from_secs(60);
-/// Least time between two units of maintenance; up to twice that, at random, so that nodes that
+/// Least time between two units of maintenance; up to a half more, at random, so that nodes that
 /// started together do not stay in step.
-const TICK: Duration = Duration::from_secs(5);
+const ROUTINE: Duration = Duration::from_secs(10);
+/// The same when a newcomer is to be told from a hole in its NAT, or someone missed an answer.
+const SOON: Duration = Duration::from_secs(2);
 /// Longest pause of the maintenance, should nothing be due.
 const LONGEST_REST: Duration = Duration::from_secs(15 * 60);
 /// How often stored peers are looked through, one hash each time.
@@ -34,8 +41,16 @@ const SWEEP: Duration = Duration::from_secs(10);
 /// How long after its query a stranger is probed: by then the hole that its query made in its NAT
 /// is closed (mldht; dht.md §3.3: 90 s).
 const PROBE_DELAY: Duration = Duration::from_secs(90);
-/// Strangers that wait for their probe.
-const MAX_PROBES: usize = 128;
+/// Between two such probes (dht.md §3.3).
+const PROBE_PAUSE: Duration = Duration::from_secs(3);
+/// Strangers that wait for their probe. `Threat:` whoever asks us makes us send, though not much.
+const MAX_PROBES: usize = 32;
+/// A table is young for so long: it fills, and most of its contacts are unproven.
+const YOUTH: Duration = Duration::from_secs(15 * 60);
+/// Between two lookups of our own id, while young and later.
+const SELF_LOOKUPS: [Duration; 2] = [Duration::from_secs(5 * 60), Duration::from_secs(30 * 60)];
+/// Between two questions that shall fill the same poor part of the table, while young and later.
+const FILLING: [Duration; 2] = [Duration::from_secs(30), Duration::from_secs(10 * 60)];
 
 /// How far a family is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -54,7 +69,12 @@ pub(super) struct Upkeep {
     contacts: Vec<Endpoint>,
     /// In the order of their time.
     probes: VecDeque<(Instant, Contact)>,
+    next_probe: Instant,
+    /// Strangers that did not answer their probe.
+    silent: Silent,
     next_tick: Instant,
+    /// When our own id was last looked up.
+    looked: PerFamily<Instant>,
     lookups: u64,
 }
 
@@ -71,7 +91,10 @@ impl Upkeep {
             },
             contacts: Vec::new(),
             probes: VecDeque::new(),
+            next_probe: now,
+            silent: Silent::new(now),
             next_tick: now + tick(rng),
+            looked: PerFamily { v4: now, v6: now },
             lookups: 0,
         }
     }
@@ -81,19 +104,41 @@ impl Upkeep {
         LookupId(self.lookups)
     }
 
+    /// There is a contact that wants to be asked again when its hole is closed.
+    pub(super) fn expect_newcomer(&mut self, now: Instant) {
+        self.next_tick = self.next_tick.min(now + PROBE_DELAY + ROUTINE);
+    }
+
+    /// `contact` asked us something and might be worth a place.
     pub(super) fn probe_later(&mut self, now: Instant, contact: Contact) {
+        self.queue(now + PROBE_DELAY, contact);
+    }
+
+    fn queue(&mut self, at: Instant, contact: Contact) {
         let waiting = self
             .probes
             .iter()
             .any(|(_, other)| other.endpoint == contact.endpoint);
         if !waiting && self.probes.len() < MAX_PROBES {
-            self.probes.push_back((now + PROBE_DELAY, contact));
+            let place = self.probes.partition_point(|(other, _)| *other <= at);
+            self.probes.insert(place, (at, contact));
         }
+    }
+
+    /// Whether `endpoint` let a question of ours pass unanswered lately.
+    pub(super) fn is_silent(&self, now: Instant, endpoint: Endpoint) -> bool {
+        self.silent.holds(now, endpoint)
+    }
+
+    /// When the next stranger is probed.
+    fn probe_due(&self) -> Option<Instant> {
+        let (at, _) = self.probes.front()?;
+        Some((*at).max(self.next_probe))
     }
 }
 
 fn tick(rng: &mut impl Rng) -> Duration {
-    TICK + Duration::from_millis(rng.random_range(0..5_000))
+    ROUTINE + Duration::from_millis(rng.random_range(0..5_000))
 }
 
 impl Node {
@@ -156,7 +201,8 @@ impl Node {
             self.outbox.event(Event::FirstNode { family });
             // First those who wait, then our own need.
             self.begin_waiting(now, family);
-            let own = self.id;
+            self.upkeep.looked[family] = now;
+            let own = self.id(family);
             self.search(now, own, Goal::Join(family), Tracing::Off);
         }
     }
@@ -177,8 +223,8 @@ impl Node {
                 due = due.min(retry_at);
             }
         }
-        if let Some((at, _)) = self.upkeep.probes.front() {
-            due = due.min(*at);
+        if let Some(at) = self.upkeep.probe_due() {
+            due = due.min(at);
         }
         due
     }
@@ -205,15 +251,16 @@ impl Node {
     }
 
     pub(super) fn keep_up(&mut self, now: Instant) {
-        while self.upkeep.probes.front().is_some_and(|(at, _)| *at <= now) {
-            if let Some((_, contact)) = self.upkeep.probes.pop_front() {
-                if self.upkeep.probes.is_empty() {
-                    self.upkeep.probes = VecDeque::new();
-                }
-                let address = self.address(contact.endpoint);
-                if self.tables[contact.endpoint.family()].wants(now, &contact, address) {
-                    self.probe(now, contact);
-                }
+        if self.upkeep.probe_due().is_some_and(|at| at <= now)
+            && let Some((_, contact)) = self.upkeep.probes.pop_front()
+        {
+            if self.upkeep.probes.is_empty() {
+                self.upkeep.probes = VecDeque::new();
+            }
+            let address = self.address(contact.endpoint);
+            if self.tables[contact.endpoint.family()].wants(now, &contact, address) {
+                self.upkeep.next_probe = now + PROBE_PAUSE;
+                self.probe(now, contact);
             }
         }
         for family in BOTH {
@@ -230,26 +277,39 @@ impl Node {
         }
     }
 
-    /// Sets the next tick: not sooner than a tick from now, and not before there is work. Work that
-    /// comes up meanwhile (a question nobody answered) brings it forward.
+    /// Sets the next tick: when the next work is due, but not too soon.
     fn rest(&mut self, now: Instant) {
-        let earliest = now + tick(&mut self.rng);
-        let tables = BOTH.map(|family| self.tables[family].upkeep_due());
-        let mut due = tables
-            .into_iter()
-            .flatten()
-            .min()
-            .unwrap_or(now + LONGEST_REST);
+        let routine = now + tick(&mut self.rng);
+        let mut due = now + LONGEST_REST;
+        for family in BOTH {
+            if let Some(check) = self.tables[family].next_check(now) {
+                let earliest = match check.urgency {
+                    Urgency::Soon => now + SOON,
+                    Urgency::Routine => routine,
+                };
+                due = due.min(check.due.max(earliest));
+                due = due.min(self.self_lookup_due(now, family).max(earliest));
+            }
+        }
         if !self.server.peers.is_empty() {
             due = due.min(now + SWEEP);
         }
-        self.upkeep.next_tick = due.clamp(earliest, earliest + LONGEST_REST);
+        self.upkeep.next_tick = due;
     }
 
-    /// A contact missed an answer: it is worth a ping soon.
+    /// A contact missed an answer: it is worth a question before long.
     pub(super) fn wake_upkeep(&mut self, now: Instant) {
-        let soon = now + 2 * TICK;
-        self.upkeep.next_tick = self.upkeep.next_tick.min(soon);
+        self.upkeep.next_tick = self.upkeep.next_tick.min(now + ROUTINE);
+    }
+
+    /// Of a pause while young and one for later, the one that holds now.
+    fn pause(&self, now: Instant, family: Family, [young, later]: [Duration; 2]) -> Duration {
+        let age = now.saturating_duration_since(self.tables[family].birth());
+        if age < YOUTH { young } else { later }
+    }
+
+    fn self_lookup_due(&self, now: Instant, family: Family) -> Instant {
+        self.upkeep.looked[family] + self.pause(now, family, SELF_LOOKUPS)
     }
 
     fn try_to_join(&mut self, now: Instant, family: Family) {
@@ -284,11 +344,52 @@ impl Node {
                 retry_at: now,
             };
             self.try_to_join(now, family);
-        } else if let Some(contact) = self.tables[family].stalest(now) {
-            self.probe(now, contact);
-        } else if let Some(bits) = self.tables[family].stillest(now) {
-            let target = self.tables[family].refresh(now, bits, &mut self.rng);
-            self.search(now, target, Goal::Refresh(family), Tracing::Off);
+        } else if self.self_lookup_due(now, family) <= now {
+            self.upkeep.looked[family] = now;
+            let own = self.id(family);
+            self.search(now, own, Goal::Refresh(family), Tracing::Off);
+        } else if let Some(check) = self.tables[family].next_check(now)
+            && check.due <= now
+        {
+            self.check(now, check.contact);
+        }
+    }
+
+    /// Asks a contact whether it lives, and for others if they are missed.
+    fn check(&mut self, now: Instant, contact: Contact) {
+        let family = contact.endpoint.family();
+        let pause = self.pause(now, family, FILLING);
+        let sought = self.tables[family].asking(now, &contact, pause, &mut self.rng);
+        if self.asking.awaits(contact.endpoint) {
+            return;
+        }
+        let method = match sought {
+            Some(target) => Method::FindNode { target },
+            None => Method::Ping,
+        };
+        let whom = (contact.endpoint, Some(contact.id));
+        self.ask(now, whom, Purpose::Probe, &method);
+    }
+
+    /// A contact that was asked for others named some: those that the table has room for are probed.
+    pub(super) fn named(&mut self, now: Instant, response: &Response<'_>) {
+        for contact in self.usable(response).into_iter().take(K) {
+            let address = self.address(contact.endpoint);
+            let table = &self.tables[contact.endpoint.family()];
+            if table.wants(now, &contact, address) && !self.upkeep.is_silent(now, contact.endpoint)
+            {
+                self.upkeep.queue(now, contact);
+            }
+        }
+    }
+
+    /// Nobody answered a probe: if it was a stranger, it is not asked again soon.
+    pub(super) fn unanswered(&mut self, now: Instant, question: &Pending<Purpose>) {
+        if let Some(id) = question.expects {
+            let endpoint = question.to;
+            if !self.tables[endpoint.family()].knows(&Contact { id, endpoint }) {
+                self.upkeep.silent.note(now, endpoint);
+            }
         }
     }
 }
