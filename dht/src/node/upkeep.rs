@@ -41,8 +41,8 @@ const SWEEP: Duration = Duration::from_secs(10);
 /// How long after its query a stranger is probed: by then the hole that its query made in its NAT
 /// is closed (mldht; dht.md §3.3: 90 s).
 const PROBE_DELAY: Duration = Duration::from_secs(90);
-/// Between two such probes (dht.md §3.3).
-const PROBE_PAUSE: Duration = Duration::from_secs(3);
+/// Between two such probes, while young (dht.md §3.3) and later: what is worth a place comes again.
+const PROBE_PAUSES: [Duration; 2] = [Duration::from_secs(3), Duration::from_secs(20)];
 /// Strangers that wait for their probe. `Threat:` whoever asks us makes us send, though not much.
 const MAX_PROBES: usize = 32;
 /// A table is young for so long: it fills, and most of its contacts are unproven.
@@ -259,7 +259,8 @@ impl Node {
             }
             let address = self.address(contact.endpoint);
             if self.tables[contact.endpoint.family()].wants(now, &contact, address) {
-                self.upkeep.next_probe = now + PROBE_PAUSE;
+                self.upkeep.next_probe =
+                    now + self.pause(now, contact.endpoint.family(), PROBE_PAUSES);
                 self.probe(now, contact);
             }
         }
