@@ -251,7 +251,7 @@ impl Node {
     }
 
     pub(super) fn keep_up(&mut self, now: Instant) {
-        if self.upkeep.probe_due().is_some_and(|at| at <= now)
+        while self.upkeep.probe_due().is_some_and(|at| at <= now)
             && let Some((_, contact)) = self.upkeep.probes.pop_front()
         {
             if self.upkeep.probes.is_empty() {
