@@ -44,7 +44,6 @@ pub mod pool;
 pub mod population;
 pub mod reachability;
 pub mod rtt;
-pub mod silent;
 pub mod table;
 pub mod token;
 pub mod transactions;

@@ -169,7 +169,7 @@ impl Table {
     pub fn rtt(&self, contact: &Contact) -> Option<Duration> {
         let seats = &self.bucket_of(&contact.id)?.entries;
         let seat = seats.iter().find(|seat| seat.contact == *contact)?;
-        Some(Duration::from_micros(u64::from(seat.rtt_micros)))
+        Some(seat.rtt())
     }
 
     /// `contact` answered a query of ours after `rtt`.

@@ -196,7 +196,7 @@ impl Node {
         table.heard(now, &contact);
         if !table.wants(now, &contact, address)
             || self.asking.awaits(contact.endpoint)
-            || self.upkeep.is_silent(now, contact.endpoint)
+            || self.memory.unreachable.contains(now, contact.endpoint)
         {
             return;
         }

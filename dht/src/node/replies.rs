@@ -139,8 +139,7 @@ impl Node {
         match question.purpose {
             Purpose::Survey => self.survey_goes_on(now, question),
             // A lost bootstrap query is repeated by the upkeep's back-off.
-            Purpose::Bootstrap => {}
-            Purpose::Probe => self.unanswered(now, question),
+            Purpose::Probe | Purpose::Bootstrap => {}
             Purpose::Ping => {
                 self.outbox.event(Event::PingFailed {
                     endpoint: question.to,

@@ -19,9 +19,7 @@ use crate::contact::Contact;
 use crate::family::{BOTH, PerFamily};
 use crate::lookup::K;
 use crate::message::{Method, Response};
-use crate::silent::Silent;
 use crate::table::Urgency;
-use crate::transactions::Pending;
 
 /// Contacts remembered for joining; the newest are kept.
 const MAX_CONTACTS: usize = 256;
@@ -70,8 +68,6 @@ pub(super) struct Upkeep {
     /// In the order of their time.
     probes: VecDeque<(Instant, Contact)>,
     next_probe: Instant,
-    /// Strangers that did not answer their probe.
-    silent: Silent,
     next_tick: Instant,
     /// When our own id was last looked up.
     looked: PerFamily<Instant>,
@@ -92,7 +88,6 @@ impl Upkeep {
             contacts: Vec::new(),
             probes: VecDeque::new(),
             next_probe: now,
-            silent: Silent::new(now),
             next_tick: now + tick(rng),
             looked: PerFamily { v4: now, v6: now },
             lookups: 0,
@@ -123,11 +118,6 @@ impl Upkeep {
             let place = self.probes.partition_point(|(other, _)| *other <= at);
             self.probes.insert(place, (at, contact));
         }
-    }
-
-    /// Whether `endpoint` let a question of ours pass unanswered lately.
-    pub(super) fn is_silent(&self, now: Instant, endpoint: Endpoint) -> bool {
-        self.silent.holds(now, endpoint)
     }
 
     /// When the next stranger is probed.
@@ -374,22 +364,15 @@ impl Node {
 
     /// A contact that was asked for others named some: those that the table has room for are probed.
     pub(super) fn named(&mut self, now: Instant, response: &Response<'_>) {
-        for contact in self.usable(response).into_iter().take(K) {
+        let named = self.usable(response);
+        self.hear_of(now, &named);
+        for contact in named.into_iter().take(K) {
             let address = self.address(contact.endpoint);
             let table = &self.tables[contact.endpoint.family()];
-            if table.wants(now, &contact, address) && !self.upkeep.is_silent(now, contact.endpoint)
+            if table.wants(now, &contact, address)
+                && !self.memory.unreachable.contains(now, contact.endpoint)
             {
                 self.upkeep.queue(now, contact);
-            }
-        }
-    }
-
-    /// Nobody answered a probe: if it was a stranger, it is not asked again soon.
-    pub(super) fn unanswered(&mut self, now: Instant, question: &Pending<Purpose>) {
-        if let Some(id) = question.expects {
-            let endpoint = question.to;
-            if !self.tables[endpoint.family()].knows(&Contact { id, endpoint }) {
-                self.upkeep.silent.note(now, endpoint);
             }
         }
     }
