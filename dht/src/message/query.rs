@@ -84,6 +84,10 @@ pub enum Method<'a> {
         signed: Option<Signed<'a>>,
         /// Only in place of this sequence number.
         cas: Option<i64>,
+        /// Where it belongs, if the message says so: it follows from the rest, and is not believed.
+        ///
+        /// `Deviation:` BEP 44 has no such key; nodes of the `mainline` crate drop a `put` without it.
+        target: Option<Id>,
     },
     /// Which torrents have you heard of? (BEP 51)
     SampleInfohashes {
@@ -190,6 +194,7 @@ fn method<'a>(name: &[u8], arguments: &Arguments<'a>) -> Option<Method<'a>> {
                 }),
             },
             cas: int(arguments.cas),
+            target: id(arguments.target),
         },
         b"sample_infohashes" => Method::SampleInfohashes {
             target: id(arguments.target)?,
@@ -298,6 +303,7 @@ fn write_arguments(
             value,
             token,
             signed,
+            target,
             ..
         } => {
             if let Some(signed) = signed {
@@ -307,6 +313,9 @@ fn write_arguments(
                 }
                 a.int("seq", signed.seq);
                 a.bytes("sig", signed.signature);
+            }
+            if let Some(target) = target {
+                a.bytes("target", target.as_bytes());
             }
             a.bytes("token", token);
             a.raw("v", value);

@@ -234,6 +234,7 @@ impl Node {
             token,
             signed,
             cas: cas.filter(|_| errand.holders.contains(&who)),
+            target: Some(target),
         })
     }
 

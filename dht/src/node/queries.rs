@@ -120,6 +120,7 @@ impl Node {
                 token,
                 signed,
                 cas,
+                ..
             } => {
                 let salt = signed.map_or(&[][..], |signed| signed.salt);
                 let item = item_of(value, signed, salt);

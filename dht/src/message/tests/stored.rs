@@ -28,6 +28,7 @@ fn queries_byte_for_byte_and_read_back() {
         token: b"tk",
         signed: Some(SIGNED),
         cas: Some(4),
+        target: Some(OURS),
     };
     let key = "\\x07".repeat(32);
     let signature = "\\x08".repeat(64);
@@ -57,7 +58,7 @@ fn queries_byte_for_byte_and_read_back() {
             put,
             format!(
                 "3:casi4e2:id20:abcdefghij01234567891:k32:{key}4:salt4:salt3:seqi-3e\
-                 3:sig64:{signature}5:token2:tk1:v12:Hello World!"
+                 3:sig64:{signature}6:target20:abcdefghij01234567895:token2:tk1:v12:Hello World!"
             ),
             "3:put",
         ),
