@@ -121,7 +121,6 @@ fn threat_4_1_one_host_with_many_ids_is_one_candidate() {
 
 /// Eight hosts of a /24 around a hash: what they take of an announce is bounded, and honest nodes get the rest.
 #[test]
-#[ignore = "a lookup does not yet count the nodes of one /24"]
 fn threat_4_1_honest_nodes_are_announced_to_beside_closer_sybils() {
     let mut stage = Stage::new();
     for n in 0..8 {
