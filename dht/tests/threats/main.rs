@@ -8,9 +8,11 @@
     reason = "a test starts its clock somewhere"
 )]
 
+mod answers;
 mod bootstrap;
 mod malformed;
 mod reflection;
+mod register;
 mod spoofing;
 mod stage;
 mod storage;
