@@ -50,9 +50,11 @@ pub struct Approach {
     pub homing: usize,
     /// Active questions while converging.
     pub converging: usize,
+    /// How many nodes beyond the `K` closest are to answer.
+    pub margin: usize,
     /// Where the `K`-th closest node is expected, as a part of the key space, if that is known.
     pub expected: Option<f64>,
-    /// The same once it is well enough known to tell a crowd from chance.
+    /// The same once it is well enough known to tell a crowd from chance, and who is surely close.
     pub usual: Option<f64>,
 }
 
@@ -156,6 +158,11 @@ impl Lookup {
 
     /// How many answers of the closest end it.
     fn wanted(&self) -> usize {
+        self.crowd() + self.approach.margin
+    }
+
+    /// How many of the closest are to hold what is stored.
+    fn crowd(&self) -> usize {
         match (self.counted().nth(K - 1), self.approach.usual) {
             (Some(last), Some(usual)) if last.distance.fraction() < CROWDED * usual => WHEN_CROWDED,
             _ => K,
@@ -164,7 +171,12 @@ impl Lookup {
 
     /// Whom to ask now; it counts as asked. `None`: enough are being asked, or nobody is worth it.
     pub fn next_question(&mut self) -> Option<Contact> {
-        let is_active = |candidate: &&Candidate| candidate.progress == Progress::Asked;
+        if let Some(anchor) = self.candidates.iter().find(|c| c.is_new_anchor()) {
+            return self.ask(anchor.contact);
+        }
+        let is_active = |candidate: &&Candidate| {
+            candidate.progress == Progress::Asked && candidate.origin != Origin::Anchor
+        };
         let active = self.candidates.iter().filter(is_active).count();
         if active >= self.width() || self.tally.asked >= MAX_QUERIES {
             return None;
@@ -176,6 +188,10 @@ impl Lookup {
             .take(self.wanted())
             .find(|candidate| candidate.progress == Progress::New)?
             .contact;
+        self.ask(next)
+    }
+
+    fn ask(&mut self, next: Contact) -> Option<Contact> {
         let number = u16::try_from(self.asked.len()).unwrap_or(u16::MAX);
         let candidate = self.find(next.endpoint)?;
         candidate.progress = Progress::Asked;
@@ -270,6 +286,9 @@ impl Lookup {
     /// Whether the `K` closest live candidates have all answered, or nobody is left to ask.
     #[must_use]
     pub fn is_done(&self) -> bool {
+        if self.candidates.iter().any(Candidate::is_awaited_anchor) {
+            return false;
+        }
         let mut live = self.counted().take(self.wanted());
         if self.tally.asked >= MAX_QUERIES {
             return !live.any(|c| matches!(c.progress, Progress::Asked | Progress::Slow));
@@ -280,7 +299,7 @@ impl Lookup {
     /// The closest nodes that answered, with their tokens, closest first, one of each network: `K`, or
     /// more where the neighbourhood is crowded.
     pub fn closest(&self) -> impl Iterator<Item = (Contact, Option<&[u8]>)> {
-        self.holders().take(self.wanted())
+        self.holders().take(self.crowd())
     }
 
     /// All that answered, with their tokens, closest first, one of each network.
@@ -298,8 +317,8 @@ impl Lookup {
     pub fn is_surely_close(&self, id: &Id) -> bool {
         let distance = id.distance(&self.target).fraction();
         self.approach
-            .expected
-            .is_some_and(|expected| distance < SURE * expected)
+            .usual
+            .is_some_and(|usual| distance < SURE * usual)
     }
 
     /// Where the `K`-th closest living node turned out to be, once there are so many.

@@ -12,8 +12,9 @@ use crate::lookup::K;
 
 /// Lookups remembered.
 pub const SAMPLES: usize = 32;
-/// So many make the estimate good enough to accuse a neighbourhood of being too crowded.
-pub const ENOUGH: usize = 12;
+/// So many make the estimate good enough to accuse a neighbourhood of being too crowded, and to
+/// store before the end of a lookup.
+pub const ENOUGH: usize = 6;
 
 /// About how many nodes take part.
 #[derive(Clone, Copy, Debug, PartialEq)]

@@ -18,6 +18,13 @@ pub struct Tuning {
     pub survey: u16,
     /// Contacts that a lookup begins with.
     pub seeds: usize,
+    /// Of the contacts longest in the table, so many are asked beside them, wherever they are.
+    ///
+    /// `Threat:` those near a target may all be the work of one attacker, and name only each other.
+    pub anchors: usize,
+    /// Nodes beyond the `K` closest that must have answered before an announcement is complete:
+    /// neighbours know each other better than those who come from afar.
+    pub margin: usize,
 }
 
 impl Default for Tuning {
@@ -29,6 +36,8 @@ impl Default for Tuning {
             pool: 2_048,
             survey: 96,
             seeds: 16,
+            anchors: 2,
+            margin: 4,
         }
     }
 }

@@ -25,6 +25,8 @@ pub enum Origin {
     Holder,
     /// It answered us before.
     Known,
+    /// It has answered for longer than all others, and is asked wherever it is.
+    Anchor,
     /// Somebody named it at another time.
     Hearsay,
     /// A node of this lookup named it.
@@ -64,7 +66,7 @@ impl Candidate {
         target: &Id,
     ) -> Candidate {
         let (hops, named) = match origin {
-            Origin::Holder | Origin::Known => (1, super::TRUSTED),
+            Origin::Holder | Origin::Known | Origin::Anchor => (1, super::TRUSTED),
             Origin::Hearsay => (1, 1),
             Origin::Named { hops, .. } => (hops.saturating_add(1), 1),
         };
@@ -78,6 +80,18 @@ impl Candidate {
             number: u16::MAX,
             progress: Progress::New,
         }
+    }
+}
+
+impl Candidate {
+    pub(super) fn is_new_anchor(&self) -> bool {
+        self.origin == Origin::Anchor && self.progress == Progress::New
+    }
+
+    /// A slow anchor is not waited for: it is one of several.
+    pub(super) fn is_awaited_anchor(&self) -> bool {
+        let fresh = matches!(self.progress, Progress::New | Progress::Asked);
+        self.origin == Origin::Anchor && fresh
     }
 }
 

@@ -25,6 +25,7 @@ fn contact(n: u32) -> Contact {
 const APPROACH: Approach = Approach {
     homing: 4,
     converging: 12,
+    margin: 0,
     expected: None,
     usual: None,
 };
@@ -320,4 +321,56 @@ fn an_answer_that_comes_too_late_still_counts() {
     lookup.answered(contact(0).endpoint, Some(b"t"), []);
     assert_eq!((lookup.tally().failed, lookup.tally().answered), (0, 1));
     assert_eq!(lookup.closest().count(), 1);
+}
+
+#[test]
+fn an_anchor_breaks_the_ring_of_those_who_name_only_each_other() {
+    let all: Vec<_> = nearest(&(0..300).map(contact).collect::<Vec<_>>(), &TARGET, 300);
+    let (liars, honest) = (&all[10..40], &all[..10]);
+    let seeds = liars
+        .iter()
+        .take(16)
+        .map(|c| (*c, Address::Exclusive, Origin::Known));
+    let anchor = (all[299], Address::Exclusive, Origin::Anchor);
+    let found = |with_anchor: usize| {
+        let anchors = [anchor].into_iter().take(with_anchor);
+        let mut lookup = Lookup::new(TARGET, APPROACH, seeds.clone().chain(anchors));
+        while let Some(next) = lookup.next_question() {
+            let named = if liars.contains(&next) { liars } else { honest };
+            lookup.answered(next.endpoint, None, open(named.iter().copied().take(8)));
+        }
+        assert!(lookup.is_done());
+        lookup
+            .closest()
+            .filter(|(node, _)| honest.contains(node))
+            .count()
+    };
+    assert_eq!(found(0), 0);
+    assert_eq!(found(1), 8);
+}
+
+#[test]
+fn a_slow_anchor_is_not_waited_for() {
+    let anchor = (contact(9), Address::Exclusive, Origin::Anchor);
+    let seed = (contact(1), Address::Exclusive, Origin::Known);
+    let mut lookup = Lookup::new(TARGET, APPROACH, [seed, anchor]);
+    while lookup.next_question().is_some() {}
+    lookup.answered(contact(1).endpoint, None, []);
+    assert!(!lookup.is_done());
+    lookup.slow(contact(9).endpoint);
+    lookup.failed(contact(9).endpoint);
+    assert!(lookup.is_done());
+}
+
+#[test]
+fn with_a_margin_more_than_the_closest_must_answer() {
+    let asked = |margin| {
+        let mut lookup = begin(Approach { margin, ..APPROACH }, (0..30).map(contact));
+        while let Some(next) = lookup.next_question() {
+            lookup.answered(next.endpoint, None, []);
+        }
+        assert!(lookup.is_done());
+        (lookup.tally().asked, lookup.closest().count())
+    };
+    assert_eq!((asked(0), asked(4)), ((8, 8), (12, 8)));
 }

@@ -11,12 +11,13 @@ use bencode::{Endpoint, Family};
 
 use super::search::{Goal, Search, Stage};
 use super::{Event, LookupId, Node, Purpose, Tracing};
-use crate::contact::{Address, Contact};
+use crate::contact::{Address, Contact, Network};
 use crate::family::{BOTH, PerFamily};
 use crate::id::Id;
 use crate::lookup::{Approach, K, Lookup, Origin, Slowed};
 use crate::message::Response;
 use crate::pool::Standing;
+use crate::table::Entry;
 use crate::transactions::Pending;
 
 /// Longest life of a search after its first question (reliability.md §4.1).
@@ -91,12 +92,12 @@ impl Node {
         if search.walks[family].is_some() || !search.concerns(family) {
             return;
         }
-        let target = search.target;
+        let (target, goal) = (search.target, search.goal);
         let seeds = self.seeds(now, &target, family);
         if seeds.is_empty() {
             return;
         }
-        let approach = self.approach(family);
+        let approach = self.approach(goal, family);
         if let Some(search) = self.searches.get_mut(&lookup) {
             search.walks[family] = Some(Lookup::new(target, approach, seeds));
             if search.stage == Stage::Waiting {
@@ -108,9 +109,11 @@ impl Node {
         self.step(now, lookup);
     }
 
-    fn approach(&self, family: Family) -> Approach {
+    fn approach(&self, goal: Goal, family: Family) -> Approach {
         let tuning = &self.config.tuning;
+        let stores = matches!(goal, Goal::Announce(_) | Goal::Put { .. });
         Approach {
+            margin: if stores { tuning.margin } else { 0 },
             homing: tuning.homing,
             converging: tuning.converging,
             expected: self.memory.sizes[family].expected(),
@@ -131,12 +134,14 @@ impl Node {
         let mut seeds: Vec<_> = held
             .map(|contact| (contact, self.address(contact.endpoint), Origin::Holder))
             .collect();
-        let seated = self.tables[family].closest(now, target, count);
+        // More than are used: many may be of one network.
+        let ample = 3 * count;
+        let seated = self.tables[family].closest(now, target, ample);
         let mut near: Vec<_> = seated
             .into_iter()
             .map(|contact| (contact, self.address(contact.endpoint), Origin::Known))
             .collect();
-        for known in self.memory.pools[family].closest(now, target, count) {
+        for known in self.memory.pools[family].closest(now, target, ample) {
             let origin = match known.standing {
                 Standing::Answered { .. } => Origin::Known,
                 Standing::Named => Origin::Hearsay,
@@ -146,14 +151,28 @@ impl Node {
             }
         }
         near.sort_by_key(|(contact, ..)| contact.id.distance(target));
+        one_of_each_network(&mut near);
         near.truncate(count);
         seeds.extend(near);
+        seeds.extend(self.anchors(family));
         let reachable = |(contact, ..): &&(Contact, Address, Origin)| {
             !self.memory.unreachable.contains(now, contact.endpoint)
         };
         let chosen: Vec<_> = seeds.iter().filter(reachable).copied().collect();
         // Whom nobody but the silent is known, has to ask the silent.
         if chosen.is_empty() { seeds } else { chosen }
+    }
+
+    /// The contacts that have been in the table for longest.
+    fn anchors(&self, family: Family) -> Vec<(Contact, Address, Origin)> {
+        let mut old: Vec<Entry> = self.tables[family].entries().collect();
+        old.retain(|entry| entry.failures == 0);
+        old.sort_by_key(|entry| entry.since);
+        let contacts = old.into_iter().map(|entry| entry.contact);
+        contacts
+            .take(self.config.tuning.anchors)
+            .map(|contact| (contact, self.address(contact.endpoint), Origin::Anchor))
+            .collect()
     }
 
     /// The first node of `family` answered: what waited begins.
@@ -367,4 +386,15 @@ impl Node {
             }
         }
     }
+}
+
+/// Keeps the first of each network of the open internet.
+fn one_of_each_network(seeds: &mut Vec<(Contact, Address, Origin)>) {
+    let mut networks = Vec::with_capacity(seeds.len());
+    seeds.retain(|(contact, address, _)| {
+        let network = Network::of(contact);
+        let taken = *address == Address::Exclusive && networks.contains(&network);
+        networks.push(network);
+        !taken
+    });
 }
