@@ -97,7 +97,10 @@ impl Node {
         if seeds.is_empty() {
             return;
         }
-        let approach = self.approach(goal, family);
+        let held = seeds
+            .iter()
+            .filter(|(_, _, origin)| *origin == Origin::Holder);
+        let approach = self.approach(goal, held.count(), family);
         if let Some(search) = self.searches.get_mut(&lookup) {
             search.walks[family] = Some(Lookup::new(target, approach, seeds));
             if search.stage == Stage::Waiting {
@@ -109,9 +112,11 @@ impl Node {
         self.step(now, lookup);
     }
 
-    fn approach(&self, goal: Goal, family: Family) -> Approach {
+    /// How to look up in `family` when so many holders are known.
+    fn approach(&self, goal: Goal, held: usize, family: Family) -> Approach {
         let tuning = &self.config.tuning;
-        let stores = matches!(goal, Goal::Announce(_) | Goal::Put { .. });
+        // Where most holders are known, nobody comes from afar.
+        let stores = matches!(goal, Goal::Announce(_) | Goal::Put { .. }) && held <= K / 2;
         Approach {
             margin: if stores { tuning.margin } else { 0 },
             homing: tuning.homing,

@@ -67,6 +67,24 @@ pub const PARAMETERS: &[Parameter] = &[
         of: |tuning| tuning.seeds,
         set: |tuning, value| tuning.seeds = value,
     },
+    Parameter {
+        name: "survey",
+        values: &[0, 32, 64, 96, 192, 384],
+        of: |tuning| usize::from(tuning.survey),
+        set: |tuning, value| tuning.survey = u16::try_from(value).expect("hundreds"),
+    },
+    Parameter {
+        name: "anchors",
+        values: &[0, 1, 2, 4, 8],
+        of: |tuning| tuning.anchors,
+        set: |tuning, value| tuning.anchors = value,
+    },
+    Parameter {
+        name: "margin",
+        values: &[0, 2, 4, 8],
+        of: |tuning| tuning.margin,
+        set: |tuning, value| tuning.margin = value,
+    },
 ];
 
 #[cfg(test)]
