@@ -249,7 +249,7 @@ fn whence(source: Source) -> &'static str {
 }
 
 /// `1 peer`, `2 peers`.
-fn count(number: u32, thing: &str) -> String {
+pub(super) fn count(number: u32, thing: &str) -> String {
     format!("{number} {thing}{}", if number == 1 { "" } else { "s" })
 }
 

@@ -331,6 +331,9 @@ impl Driver {
                     ids: [Family::V4, Family::V6].map(|family| (family, node.id(family))),
                     external: node.external_address(),
                     tables: [table(Family::V4), table(Family::V6)],
+                    pool: node.pool_len(),
+                    sizes: [Family::V4, Family::V6]
+                        .map(|family| (family, node.size_estimate(family))),
                     stored: node.stored(),
                     items: node.stored_items(),
                     stats: *node.stats(),

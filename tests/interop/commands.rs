@@ -103,7 +103,7 @@ fn lookups(us: &Us) {
     assert_eq!(found["nodes"][0]["node"], us.entry.as_str(), "{found}");
     assert_eq!(us.run(&["dht", "lookup", HASH]).status.code(), Some(5));
     let told = us.text(&["dht", "announce", HASH, "--port", "7000"]);
-    assert_eq!(told, "port 7000 acknowledged by 1 nodes\n");
+    assert_eq!(told, "port 7000 acknowledged by 1 node\n");
     let peer = format!("{}:7000", us.host.address());
     assert_eq!(us.text(&["dht", "lookup", HASH]).trim(), peer);
     let traced = us.text(&["dht", "lookup", HASH, "--trace"]);

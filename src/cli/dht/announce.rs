@@ -8,6 +8,7 @@ use super::super::exit::{ExitCode, Failure};
 use super::super::format::duration;
 use super::super::plan::AnnouncePlan;
 use super::super::report::{Reporter, Style};
+use super::super::wording::count;
 use super::lookup::{effort, progress};
 use super::{Session, ended};
 use crate::io::{Search, SearchEvent, Trace};
@@ -44,7 +45,8 @@ pub(super) async fn run(plan: &AnnouncePlan, reporter: &mut Reporter) -> Result<
             "elapsed": report.elapsed.as_secs_f64(),
         }));
     } else if nodes > 0 {
-        reporter.print(&format!("port {port} acknowledged by {nodes} nodes\n"));
+        let nodes = count(nodes, "node");
+        reporter.print(&format!("port {port} acknowledged by {nodes}\n"));
         let text = format!("announced in {elapsed} ({})", effort(&report));
         reporter.note(Instant::now(), text);
     }

@@ -68,6 +68,18 @@ fn gauges(view: &View) -> Vec<Metric> {
         let help = "Contacts in the routing table.";
         add("contacts", Some(("family", family)), contacts, help);
     }
+    let help = "Contacts remembered beside the routing table.";
+    add("pool", None, view.pool, help);
+    let help = "Nodes in the network, estimated from lookups; 0 before the first.";
+    for ((_, size), family) in view.sizes.iter().zip(["v4", "v6"]) {
+        let nodes = size.map_or(0.0, |size| size.nodes.round());
+        add(
+            "network_size",
+            Some(("family", family)),
+            nodes as usize,
+            help,
+        );
+    }
     let (items, item_bytes) = view.items;
     add("stored_items", None, items, "Items stored for others.");
     add(

@@ -12,6 +12,7 @@ use super::super::exit::{ExitCode, Failure};
 use super::super::format::duration;
 use super::super::plan::{KeySource, PutPlan, Secret, Stored, Wanted};
 use super::super::report::{Reporter, Style};
+use super::super::wording::count;
 use super::lookup::{effort, progress};
 use super::{Session, ended, get, key};
 use crate::io::{DhtHandle, Search, SearchEvent, Trace};
@@ -176,6 +177,7 @@ fn tell(
     }
     reporter.print(&text);
     let (nodes, elapsed) = (report.announced, duration(report.elapsed));
-    let text = format!("stored by {nodes} nodes in {elapsed} ({})", effort(report));
+    let nodes = count(nodes, "node");
+    let text = format!("stored by {nodes} in {elapsed} ({})", effort(report));
     reporter.note(Instant::now(), text);
 }

@@ -10,6 +10,7 @@ use super::super::exit::{ExitCode, Failure};
 use super::super::format::duration;
 use super::super::plan::NetworkPlan;
 use super::super::report::{Reporter, Style};
+use super::super::wording::count;
 use super::lookup::{effort, progress};
 use super::{Session, ended};
 use crate::io::{Search, SearchEvent, Trace};
@@ -57,7 +58,8 @@ pub(super) async fn run(
         reporter.print(&format!("{seeds} seeds, {peers} downloaders\n"));
         let elapsed = duration(report.elapsed);
         let text = format!(
-            "counted by {nodes} nodes in {elapsed} ({})",
+            "counted by {} in {elapsed} ({})",
+            count(nodes, "node"),
             effort(&report)
         );
         reporter.note(Instant::now(), text);

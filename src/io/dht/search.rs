@@ -4,7 +4,7 @@ use std::net::IpAddr;
 use std::time::{Duration, Instant};
 
 use bencode::{Endpoint, Family};
-use dht::{Bloom, Contact, Entry, Id, Item, LookupReport, Stats};
+use dht::{Bloom, Contact, Entry, Id, Item, LookupReport, SizeEstimate, Stats};
 
 use crate::metainfo::InfoHash;
 
@@ -144,6 +144,10 @@ pub struct View {
     pub external: Option<IpAddr>,
     /// Both routing tables, bucket by bucket; a bucket's index is the bits shared with our id.
     pub tables: [(Family, Vec<Vec<Entry>>); 2],
+    /// Nodes remembered beside the tables.
+    pub pool: usize,
+    /// How many nodes each family's network has, by the lookups that happened to be made.
+    pub sizes: [(Family, Option<SizeEstimate>); 2],
     /// Info hashes and peers that others announced to us.
     pub stored: (usize, usize),
     /// Items that others gave us to store, and their bytes.
