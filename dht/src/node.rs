@@ -49,6 +49,10 @@ use search::{Goal, Search};
 use storing::Sampled;
 use upkeep::Upkeep;
 
+/// Questions open to one public address before a stranger there is not asked (dht.md §4.6: a burst of
+/// ten). `Threat:` a victim that many answers name as a node would be asked by every lookup at once.
+const MAX_OPEN_AT: usize = 10;
+
 /// Why a question was asked: the way of its answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Purpose {
@@ -339,7 +343,8 @@ impl Node {
         }
     }
 
-    /// Asks. `false`: the address is refused or too many questions are open; nothing was sent.
+    /// Asks. `false`: the address is refused or too many questions are open, to it or in all; nothing was
+    /// sent.
     fn ask(
         &mut self,
         now: Instant,
@@ -352,6 +357,10 @@ impl Node {
             return false;
         }
         let known = id.and_then(|id| self.known_rtt(&Contact { id, endpoint: to }));
+        let stranger = known.is_none() && self.address(to) == Address::Exclusive;
+        if stranger && self.asking.open_at(to.ip) >= MAX_OPEN_AT {
+            return false;
+        }
         let waits = self
             .path
             .trips

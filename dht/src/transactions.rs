@@ -7,6 +7,7 @@
 //! here; neither messages nor tables are known.
 
 use std::collections::VecDeque;
+use std::net::IpAddr;
 use std::time::{Duration, Instant};
 
 use bencode::Endpoint;
@@ -219,6 +220,12 @@ impl<P: Copy> Transactions<P> {
     #[must_use]
     pub fn awaits(&self, to: Endpoint) -> bool {
         self.pending.iter().any(|open| open.to == to)
+    }
+
+    /// How many questions to endpoints at `ip` are open.
+    #[must_use]
+    pub fn open_at(&self, ip: IpAddr) -> usize {
+        self.pending.iter().filter(|open| open.to.ip == ip).count()
     }
 
     /// When `expire` next has something to say.

@@ -223,7 +223,6 @@ fn threat_4_6_a_trap_of_ever_closer_nodes_ends() {
 
 /// What is named costs the namer a datagram each; a hundred replies that name the same victim are still one source.
 #[test]
-#[ignore = "questions to one address are not yet counted across lookups"]
 fn threat_4_6_a_silent_victim_is_not_asked_by_every_lookup_at_once() {
     let victim = SocketAddr::from(([99, 9, 9, 9], 53));
     let (mut stage, question) = walk();
