@@ -50,9 +50,9 @@ const REGISTER: [(&str, &str, &str); 30] = [
         "threat_4_1_one_host_with_many_ids_is_one_candidate",
     ),
     (
-        "lookup",
+        "tuning.rs",
         "may all be the work of one attacker",
-        "threat_4_1_honest_nodes_are_announced_to_beside_closer_sybils",
+        "an_anchor_breaks_the_ring_of_those_who_name_only_each_other",
     ),
     (
         "node/asking.rs",
