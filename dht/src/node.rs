@@ -310,6 +310,19 @@ impl Node {
             .sum()
     }
 
+    /// Nodes remembered beside the table of a family, the at most `count` nearest to `target` first.
+    #[must_use]
+    pub fn remembered(
+        &self,
+        now: Instant,
+        family: Family,
+        target: &Id,
+        count: usize,
+    ) -> Vec<Contact> {
+        let near = self.memory.pools[family].closest(now, target, count);
+        near.iter().map(|one| one.contact).collect()
+    }
+
     /// Hashes and peers that others announced to us.
     #[must_use]
     pub fn stored(&self) -> (usize, usize) {

@@ -16,7 +16,7 @@ use std::net::SocketAddr;
 use std::rc::Rc;
 use std::time::{Duration, Instant};
 
-use dht::{Endpoint, Id, Tuning};
+use dht::{Endpoint, Family, Id, Tuning};
 use rand::RngExt;
 
 use crate::flood::{Flood, Progress};
@@ -43,6 +43,8 @@ const ARRIVAL: Duration = Duration::from_secs(300);
 const REST: Duration = Duration::from_secs(450);
 /// Between the announcements and the death of the doomed.
 pub(super) const SETTLING: Duration = Duration::from_secs(600);
+/// Nodes that ours remembers beside its table and that a flood begins with: those nearest to the hash.
+const REMEMBERED: usize = 64;
 /// Between two floods.
 const BETWEEN_FLOODS: Duration = Duration::from_millis(100);
 /// Time for the last flood.
@@ -156,6 +158,18 @@ impl Seen {
         let truth = self.truths.get(target);
         truth.map_or(0.0, |truth| oracle::recall(truth, found))
     }
+}
+
+/// What a lookup of `target` may begin with: the table, and what is remembered beside it nearby.
+fn known(machine: &Machine, now: Instant, target: &Id) -> Vec<Endpoint> {
+    let mut contacts = machine.contacts();
+    if let Machine::Ours(node) = machine {
+        let beside = node.remembered(now, Family::V4, target, REMEMBERED);
+        contacts.extend(beside.iter().map(|contact| contact.endpoint));
+        contacts.sort_unstable();
+        contacts.dedup();
+    }
+    contacts
 }
 
 /// The sum over the count; 0 of nothing.
@@ -314,7 +328,7 @@ impl Arena {
             while self.people.run_until(at).is_some() {}
             let target = self.hashes[hash].id;
             let world = &mut self.people.world;
-            let contacts = world.command(host, |machine, _| machine.contacts());
+            let contacts = world.command(host, |machine, now| known(machine, now, &target));
             let port = world.host(host).port();
             begun.push(Begin {
                 client,
