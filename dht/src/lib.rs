@@ -36,6 +36,7 @@ pub mod holders;
 pub mod id;
 pub mod items;
 pub mod limiter;
+pub mod link;
 pub mod lookup;
 pub mod message;
 mod node;

@@ -20,6 +20,7 @@ use crate::holders::Holders;
 use crate::id::Id;
 use crate::items::Items;
 use crate::limiter::Limiter;
+use crate::link::Link;
 use crate::message::{self, AnnouncePort, Body, Envelope, Method, Standing, Want};
 use crate::peers::Peers;
 use crate::pool::Pool;
@@ -39,6 +40,7 @@ mod replies;
 mod search;
 mod searches;
 mod storing;
+mod supervisor;
 mod survey;
 mod upkeep;
 
@@ -81,12 +83,11 @@ struct Server {
 }
 
 /// What was learned about the way between us and the network.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct Path {
     trips: RoundTrips,
     votes: Reachability,
-    /// When anything last came in that made sense.
-    heard: Option<Instant>,
+    link: Link,
 }
 
 /// What was learned about others, beside the tables: it begins lookups and is never handed out.
@@ -148,7 +149,11 @@ impl Node {
                 sampled: Sampled::default(),
                 limiter: Limiter::new(now),
             },
-            path: Path::default(),
+            path: Path {
+                trips: RoundTrips::default(),
+                votes: Reachability::default(),
+                link: Link::new(now),
+            },
             memory: Memory {
                 pools: PerFamily {
                     v4: Pool::new(config.tuning.pool, now),
@@ -180,7 +185,8 @@ impl Node {
             Ok(message) => message,
             Err(why) => return self.stats.dropped.malformed(why),
         };
-        self.path.heard = Some(now);
+        self.notice_sleep(now);
+        self.link_works(now);
         match message.body {
             Body::Query(query) => self.handle_query(now, from, message.transaction, &query),
             Body::Response(response) => {
@@ -192,6 +198,7 @@ impl Node {
 
     /// Does what `next_timeout` announced. Harmless when early.
     pub fn handle_timeout(&mut self, now: Instant) {
+        self.notice_sleep(now);
         self.expire_questions(now);
         self.expire_searches(now);
         self.keep_up(now);

@@ -23,9 +23,9 @@ use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::task::JoinSet;
-use tokio::time::sleep;
+use tokio::time::{sleep, timeout};
 
-use super::dht::{self as dht_task, DhtHandle};
+use super::dht::{self as dht_task, DhtHandle, DhtStatus};
 use super::entropy;
 use super::input::Input;
 use super::listen::{self, Registration};
@@ -38,11 +38,16 @@ use crate::storage::{DhtState, load_dht_state, save_dht_state};
 use crate::swarm::{PeerSource, Settings, Torrent};
 use crate::wire::PeerId;
 
-/// Hosts asked for first contacts when the user names none; each is run by the makers of a client.
-pub const BOOTSTRAP: [&str; 3] = [
+/// Hosts asked for first contacts when the user names none: of seven operators, one of them for IPv6,
+/// because nearly all of them have been silent for months before (dht.md §4.15).
+pub const BOOTSTRAP: [&str; 7] = [
     "router.bittorrent.com:6881",
     "dht.libtorrent.org:25401",
     "dht.transmissionbt.com:6881",
+    "dht.aelitis.com:6881",
+    "router.silotis.us:6881",
+    "relay.pkarr.org:6881",
+    "dht.anacrolix.link:42069",
 ];
 
 /// While nobody has answered, names are resolved again after this time, doubling…
@@ -50,6 +55,12 @@ const RESOLVE_AGAIN: Duration = Duration::from_secs(5);
 
 /// … up to this.
 const RESOLVE_AGAIN_MAX: Duration = Duration::from_secs(300);
+
+/// Saved contacts have so long to answer before bootstrap hosts are asked too.
+const SAVED_FIRST: Duration = Duration::from_secs(3);
+
+/// After so long without trouble, the next one is met without delay.
+const CALM: Duration = Duration::from_secs(600);
 
 /// How often contacts are saved while running; they are saved at the end too.
 const SAVE_INTERVAL: Duration = Duration::from_secs(300);
@@ -342,27 +353,41 @@ impl TorrentHandle {
     }
 }
 
-/// Asks saved contacts and bootstrap hosts, again and again while nobody answers.
+/// Asks saved contacts; and bootstrap hosts, whose names are resolved anew, when nobody else answers.
 async fn keep_joined(dht: DhtHandle, saved: Vec<Endpoint>, bootstrap: Vec<String>) {
     let mut status = dht.status();
-    if !saved.is_empty() {
-        dht.join(saved).await;
+    let knows_some = !saved.is_empty();
+    dht.join(saved).await;
+    if knows_some {
+        // A living table of last time needs no bootstrap host at all.
+        let answered = status.wait_for(|status| status.first_node.is_some());
+        if let Ok(Err(_)) = timeout(SAVED_FIRST, answered).await {
+            return;
+        }
     }
     let mut pause = RESOLVE_AGAIN;
+    let mut heeded = 0;
     loop {
-        let mut names: JoinSet<Vec<Endpoint>> = bootstrap
-            .iter()
-            .cloned()
-            .map(|host| async move { resolve(&host).await })
-            .collect();
-        while let Some(found) = names.join_next().await {
-            dht.join(found.unwrap_or_default()).await;
+        let known = status.borrow_and_update().clone();
+        let alone = |status: &DhtStatus| status.nodes == 0 || status.appeals > known.appeals;
+        if known.nodes == 0 || known.appeals > heeded {
+            heeded = known.appeals;
+            let mut names: JoinSet<Vec<Endpoint>> = bootstrap
+                .iter()
+                .cloned()
+                .map(|host| async move { resolve(&host).await })
+                .collect();
+            while let Some(found) = names.join_next().await {
+                dht.join(found.unwrap_or_default()).await;
+            }
+            sleep(pause).await;
+            pause = (pause * 2).min(RESOLVE_AGAIN_MAX);
         }
-        sleep(pause).await;
-        pause = (pause * 2).min(RESOLVE_AGAIN_MAX);
         // The node keeps asking the addresses it was given; names matter again once it is alone.
-        if status.wait_for(|status| status.nodes == 0).await.is_err() {
-            return;
+        match timeout(CALM, status.wait_for(alone)).await {
+            Ok(Ok(_)) => {}
+            Ok(Err(_)) => return,
+            Err(_) => pause = RESOLVE_AGAIN,
         }
     }
 }

@@ -246,6 +246,11 @@ impl Driver {
             Event::Pong { endpoint, id, rtt } => self.answer_ping(endpoint, Some(Pong { id, rtt })),
             Event::PingFailed { endpoint } => self.answer_ping(endpoint, None),
             Event::ExternalAddress(ip) => tracing::debug!(%ip, "nodes agree on our address"),
+            Event::LinkDown => {
+                tracing::info!("the DHT hears nothing any more: the network is down")
+            }
+            Event::LinkUp => tracing::info!("the DHT hears others again"),
+            Event::NeedBootstrap { .. } => self.publish.send_modify(|status| status.appeals += 1),
             Event::Scraped {
                 lookup,
                 seeds,

@@ -187,6 +187,17 @@ pub enum Event {
         /// Who was asked.
         endpoint: Endpoint,
     },
+    /// Nothing at all comes in any more: the fault is our own link's. Nobody is blamed meanwhile, and
+    /// lookups wait.
+    LinkDown,
+    /// Something came in again: what waited begins.
+    LinkUp,
+    /// Nobody who is known answers in this family: resolve the names of bootstrap hosts again and hand
+    /// them to `join`. Repeated with growing pauses while that lasts.
+    NeedBootstrap {
+        /// In which table nobody is left.
+        family: Family,
+    },
     /// Others agree on the address under which they see us (BEP 42).
     ExternalAddress(IpAddr),
 }

@@ -103,34 +103,10 @@ impl Node {
                 Due::Slow(question) => self.slowed(now, &question),
                 Due::Failed(question) => {
                     self.stats.timeouts += 1;
-                    self.blame(now, &question);
-                    if let Some(id) = question.expects {
-                        let contact = Contact {
-                            id,
-                            endpoint: question.to,
-                        };
-                        self.tables[question.to.family()].failed(now, &contact);
-                        self.wake_upkeep(now);
-                    }
+                    self.missed(now, &question);
                     self.gone_wrong(now, &question);
                 }
             }
-        }
-    }
-
-    /// Remembers that nobody answered, unless nothing came in since the question went out: then the
-    /// fault may be our own line.
-    fn blame(&mut self, now: Instant, question: &Pending<Purpose>) {
-        if self.path.heard.is_none_or(|heard| heard < question.sent) {
-            return;
-        }
-        self.memory.unreachable.failed(now, question.to);
-        if let Some(id) = question.expects {
-            let contact = Contact {
-                id,
-                endpoint: question.to,
-            };
-            self.memory.pools[question.to.family()].failed(&contact);
         }
     }
 

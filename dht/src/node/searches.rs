@@ -89,7 +89,7 @@ impl Node {
         let Some(search) = self.searches.get(&lookup) else {
             return;
         };
-        if search.walks[family].is_some() || !search.concerns(family) {
+        if search.walks[family].is_some() || !search.concerns(family) || self.path.link.is_down() {
             return;
         }
         let (target, goal) = (search.target, search.goal);

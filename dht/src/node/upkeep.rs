@@ -7,6 +7,7 @@
 //! there is something to do. Where the table is poor the question is `find_node`, so that its answer
 //! fills it, else a ping (dht.md §3.3: at most a packet every 10 s, but newcomers are soon asked again).
 
+use std::cmp::Reverse;
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
@@ -17,6 +18,7 @@ use super::search::Goal;
 use super::{Event, LookupId, Node, Purpose, Tracing};
 use crate::contact::Contact;
 use crate::family::{BOTH, PerFamily};
+use crate::id::Id;
 use crate::lookup::K;
 use crate::message::{Method, Response};
 use crate::table::Urgency;
@@ -25,6 +27,10 @@ use crate::table::Urgency;
 const MAX_CONTACTS: usize = 256;
 /// Contacts asked in one attempt; further attempts go on with the next ones.
 const BATCH: usize = 32;
+/// Attempts after which the owner is asked for more doors.
+const RESOLVE_AFTER: u32 = 2;
+/// Missing answers kept until it is known whose fault they are.
+const MAX_DOUBTS: usize = 32;
 /// Longest wait between two attempts to join.
 const MAX_BACKOFF: Duration = Duration::from_secs(60);
 /// Least time between two units of maintenance; up to a half more, at random, so that nodes that
@@ -69,8 +75,10 @@ pub(super) struct Upkeep {
     probes: VecDeque<(Instant, Contact)>,
     next_probe: Instant,
     next_tick: Instant,
-    /// When our own id was last looked up.
-    looked: PerFamily<Instant>,
+    /// When our own id was last looked up; `None`: it should be now.
+    looked: PerFamily<Option<Instant>>,
+    /// Who did not answer while nothing else came in either.
+    doubts: Vec<(Endpoint, Option<Id>)>,
     lookups: u64,
 }
 
@@ -89,7 +97,11 @@ impl Upkeep {
             probes: VecDeque::new(),
             next_probe: now,
             next_tick: now + tick(rng),
-            looked: PerFamily { v4: now, v6: now },
+            looked: PerFamily {
+                v4: Some(now),
+                v6: Some(now),
+            },
+            doubts: Vec::new(),
             lookups: 0,
         }
     }
@@ -97,6 +109,28 @@ impl Upkeep {
     pub(super) fn next_lookup(&mut self) -> LookupId {
         self.lookups += 1;
         LookupId(self.lookups)
+    }
+
+    pub(super) fn next_tick(&self) -> Instant {
+        self.next_tick
+    }
+
+    /// The machine slept until now: see who moved in next to us meanwhile.
+    pub(super) fn woke(&mut self, now: Instant) {
+        self.next_tick = now;
+        self.looked = PerFamily::default();
+    }
+
+    /// Someone did not answer, and it is not known yet whose fault that is: ask others.
+    pub(super) fn doubt(&mut self, now: Instant, doubt: (Endpoint, Option<Id>)) {
+        if self.doubts.len() < MAX_DOUBTS {
+            self.doubts.push(doubt);
+        }
+        self.next_tick = self.next_tick.min(now + SOON);
+    }
+
+    pub(super) fn take_doubts(&mut self) -> Vec<(Endpoint, Option<Id>)> {
+        std::mem::take(&mut self.doubts)
     }
 
     /// There is a contact that wants to be asked again when its hole is closed.
@@ -191,7 +225,7 @@ impl Node {
             self.outbox.event(Event::FirstNode { family });
             // First those who wait, then our own need.
             self.begin_waiting(now, family);
-            self.upkeep.looked[family] = now;
+            self.upkeep.looked[family] = Some(now);
             let own = self.id(family);
             self.search(now, own, Goal::Join(family), Tracing::Off);
         }
@@ -222,22 +256,38 @@ impl Node {
     /// When to try joining `family` again; `None` if it is joined or nobody could be asked.
     fn retries(&self, family: Family) -> Option<Instant> {
         match self.upkeep.joining[family] {
-            Joining::Alone { retry_at, .. } if self.doors(family).next().is_some() => {
-                Some(retry_at)
-            }
+            Joining::Alone { retry_at, .. } if self.has_door(family) => Some(retry_at),
             Joining::Alone { .. } | Joining::Connected => None,
         }
     }
 
-    /// Everybody who might let us in: given contacts, then what is left of the table.
-    fn doors(&self, family: Family) -> impl Iterator<Item = Endpoint> {
+    fn has_door(&self, family: Family) -> bool {
+        let given = &self.upkeep.contacts;
+        !self.tables[family].is_empty() || given.iter().any(|door| door.family() == family)
+    }
+
+    /// Everybody who might let us in: what is left of the table, last heard first, then whoever was
+    /// given to `join`, saved contacts before those that torrents met and bootstrap hosts.
+    fn doors(&self, family: Family) -> Vec<Endpoint> {
+        let mut known: Vec<_> = self.tables[family].entries().collect();
+        known.sort_by_key(|entry| Reverse(entry.heard));
+        let known = known.into_iter().map(|entry| entry.contact.endpoint);
         let given = self.upkeep.contacts.iter().copied();
-        let known = self.tables[family]
-            .entries()
-            .map(|entry| entry.contact.endpoint);
-        given
-            .filter(move |door| door.family() == family)
-            .chain(known)
+        known
+            .chain(given.filter(|door| door.family() == family))
+            .collect()
+    }
+
+    /// The link is down, or up again: from now on the node knocks until someone answers.
+    pub(super) fn knock_again(&mut self, now: Instant) {
+        for family in BOTH {
+            if self.config.families.include(family) {
+                self.upkeep.joining[family] = Joining::Alone {
+                    attempt: 0,
+                    retry_at: now,
+                };
+            }
+        }
     }
 
     pub(super) fn keep_up(&mut self, now: Instant) {
@@ -285,6 +335,9 @@ impl Node {
         if !self.server.peers.is_empty() {
             due = due.min(now + SWEEP);
         }
+        if self.path.link.is_doubtful() {
+            due = due.min(now + SOON);
+        }
         self.upkeep.next_tick = due;
     }
 
@@ -300,7 +353,8 @@ impl Node {
     }
 
     fn self_lookup_due(&self, now: Instant, family: Family) -> Instant {
-        self.upkeep.looked[family] + self.pause(now, family, SELF_LOOKUPS)
+        let looked = self.upkeep.looked[family];
+        looked.map_or(now, |last| last + self.pause(now, family, SELF_LOOKUPS))
     }
 
     fn try_to_join(&mut self, now: Instant, family: Family) {
@@ -312,7 +366,10 @@ impl Node {
             attempt: attempt.saturating_add(1),
             retry_at: now + backoff,
         };
-        let doors: Vec<Endpoint> = self.doors(family).collect();
+        if attempt >= RESOLVE_AFTER {
+            self.outbox.event(Event::NeedBootstrap { family });
+        }
+        let doors = self.doors(family);
         let skipped = (attempt as usize).saturating_mul(BATCH) % doors.len().max(1);
         let batch: Vec<Endpoint> = doors
             .iter()
@@ -336,11 +393,11 @@ impl Node {
             };
             self.try_to_join(now, family);
         } else if self.self_lookup_due(now, family) <= now {
-            self.upkeep.looked[family] = now;
+            self.upkeep.looked[family] = Some(now);
             let own = self.id(family);
             self.search(now, own, Goal::Refresh(family), Tracing::Off);
         } else if let Some(check) = self.tables[family].next_check(now)
-            && check.due <= now
+            && (check.due <= now || self.path.link.is_doubtful())
         {
             self.check(now, check.contact);
         }

@@ -15,6 +15,8 @@ pub struct DhtStatus {
     pub nodes: usize,
     /// When the first node answered.
     pub first_node: Option<Instant>,
+    /// How often nobody who is known answered, so that names should be resolved again.
+    pub appeals: u64,
     /// Whether the first lookup of our own id has ended.
     pub joined: bool,
     /// Datagrams received that made sense.

@@ -1,0 +1,89 @@
+//! The supervisor: keeps troubles of our own from being taken for those of others.
+//!
+//! Each unanswered question passes through here. Invariants: a contact is charged with it only if our
+//! link worked meanwhile; while the link is down the node only knocks at doors, ever more slowly, and
+//! what is looked up waits for the first datagram; what was asked before a suspension is forgotten.
+
+use std::time::{Duration, Instant};
+
+use bencode::Endpoint;
+
+use super::{Event, Node, Purpose};
+use crate::contact::Contact;
+use crate::family::BOTH;
+use crate::id::Id;
+use crate::link::Blame;
+use crate::transactions::Pending;
+use crate::unreachable::Unreachable;
+
+/// A deadline missed by so much: the machine was asleep.
+const ASLEEP: Duration = Duration::from_secs(30);
+
+impl Node {
+    /// Whether time jumped since we wanted to be woken: then no answer could arrive.
+    pub(super) fn notice_sleep(&mut self, now: Instant) {
+        let late = |due: Instant| now.saturating_duration_since(due) >= ASLEEP;
+        if self.asking.next_timeout().is_some_and(late) || late(self.upkeep.next_tick()) {
+            self.path.link.woke(now);
+            self.upkeep.woke(now);
+        }
+    }
+
+    /// Something came in: whoever did not answer before is to blame for that.
+    pub(super) fn link_works(&mut self, now: Instant) {
+        let was_down = self.path.link.heard(now);
+        for (asked, contact) in self.upkeep.take_doubts() {
+            self.charge(now, asked, contact);
+        }
+        if was_down {
+            // Whoever was silent while we heard nobody may be alive.
+            self.memory.unreachable = Unreachable::default();
+            self.outbox.event(Event::LinkUp);
+            self.knock_again(now);
+            for family in BOTH {
+                self.begin_waiting(now, family);
+            }
+        }
+    }
+
+    /// Nobody answered `question`.
+    pub(super) fn missed(&mut self, now: Instant, question: &Pending<Purpose>) {
+        let doubt = (question.to, question.expects);
+        // Threat: whoever is only hearsay is not asked again, whosever fault it was: it may be a
+        // victim that somebody named to have us knock at its door (dht.md §4.6).
+        let known = question.expects.is_some_and(|id| {
+            let contact = Contact {
+                id,
+                endpoint: question.to,
+            };
+            self.tables[question.to.family()].knows(&contact)
+        });
+        if !known {
+            self.memory.unreachable.failed(now, question.to);
+        }
+        match self.path.link.missed(now, question.sent) {
+            Blame::Them => self.charge(now, doubt.0, doubt.1),
+            Blame::Open => self.upkeep.doubt(now, doubt),
+            Blame::Broke => {
+                self.upkeep.take_doubts();
+                self.outbox.event(Event::LinkDown);
+                self.knock_again(now);
+            }
+            Blame::Us => {}
+        }
+    }
+
+    /// Counts a missing answer against whoever owed it.
+    fn charge(&mut self, now: Instant, asked: Endpoint, id: Option<Id>) {
+        self.memory.unreachable.failed(now, asked);
+        if let Some(id) = id {
+            let contact = Contact {
+                id,
+                endpoint: asked,
+            };
+            self.memory.pools[asked.family()].failed(&contact);
+            self.tables[asked.family()].failed(now, &contact);
+            self.wake_upkeep(now);
+        }
+    }
+}
