@@ -24,7 +24,7 @@ pub mod packet;
 pub mod router;
 pub mod show;
 
-use clients::{Client, Program, Start};
+use clients::{Client, Program, Start, Task};
 use ground::{Ground, Network};
 use meter::Meter;
 use router::Router;
@@ -43,6 +43,8 @@ pub struct Plan {
     pub class: HostClass,
     /// Time to join before the deaths.
     pub joining: Duration,
+    /// What each lookup is.
+    pub task: Task,
     /// Lookups of each client.
     pub lookups: usize,
     /// Between two lookups of a client.
@@ -116,6 +118,11 @@ pub fn run(plan: Plan) -> io::Result<Outcome> {
             programs: plan.binaries.clone(),
         })?);
     }
+    // Some join only when they have something to look for: a hash that nobody has.
+    for client in &clients {
+        let nothing = dht::Id::random(router.network.people.world.rng());
+        client.tell(Task::Lookup, nothing);
+    }
     router.run(plan.joining);
     let died = router.network.die();
     let share = plan.pause / u32::try_from(clients.len().max(1)).unwrap_or(1);
@@ -123,11 +130,13 @@ pub fn run(plan: Plan) -> io::Result<Outcome> {
         for (number, client) in clients.iter().enumerate() {
             if let Some(hash) = router.network.next_hash() {
                 router.order(number, hash);
-                client.look_up(hash);
+                client.tell(plan.task, hash);
             }
             router.run(share);
         }
     }
+    // The last lookups end.
+    router.run(plan.pause);
     let before: Vec<[meter::Load; 2]> = loads(&router, clients.len());
     router.run(plan.idle);
     let after = loads(&router, clients.len());

@@ -6,8 +6,7 @@
 
 use std::io;
 use std::net::SocketAddrV4;
-use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::path::PathBuf;
 use std::sync::mpsc::{self, Receiver, Sender};
 use std::thread::JoinHandle;
 
@@ -15,19 +14,57 @@ use dht::Id;
 
 use super::namespace::Place;
 
+mod drive;
+
 /// A program.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, clap::ValueEnum)]
 pub enum Program {
-    /// `trackless dht lookup`, a process for each hash.
+    /// Our client, one process for all hashes (`examples/lab-trackless.rs`).
     Trackless,
+    /// Ours as it starts: `trackless dht lookup`, a process for each hash, which joins first.
+    TracklessCold,
+    /// libtorrent through its Python binding.
+    Libtorrent,
+    /// transmission-daemon, with a magnet link for each hash.
+    Transmission,
+    /// aria2c, with a magnet link for each hash.
+    Aria2,
+    /// The `mainline` crate (`examples/lab-mainline.rs`).
+    Mainline,
+}
+
+impl Program {
+    /// All of them.
+    pub const ALL: [Program; 6] = [
+        Program::Trackless,
+        Program::TracklessCold,
+        Program::Libtorrent,
+        Program::Transmission,
+        Program::Aria2,
+        Program::Mainline,
+    ];
 }
 
 impl std::fmt::Display for Program {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.pad(match self {
             Program::Trackless => "trackless",
+            Program::TracklessCold => "trackless-cold",
+            Program::Libtorrent => "libtorrent",
+            Program::Transmission => "transmission",
+            Program::Aria2 => "aria2",
+            Program::Mainline => "mainline",
         })
     }
+}
+
+/// What a client is told to do with a hash. Transmission and aria2 always announce.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+pub enum Task {
+    /// Look for peers.
+    Lookup,
+    /// Look for peers, and announce itself to the closest nodes.
+    Announce,
 }
 
 /// What a client is started with.
@@ -50,7 +87,7 @@ pub struct Start {
 /// A client that runs.
 #[derive(Debug)]
 pub struct Client {
-    orders: Option<Sender<Id>>,
+    orders: Option<Sender<(Task, Id)>>,
     thread: Option<JoinHandle<()>>,
 }
 
@@ -69,11 +106,11 @@ impl Client {
         })
     }
 
-    /// Tells it to look for peers of `hash`.
-    pub fn look_up(&self, hash: Id) {
+    /// Gives it something to do.
+    pub fn tell(&self, task: Task, hash: Id) {
         if let Some(orders) = &self.orders {
             // It is gone, or it will be told.
-            let _ = orders.send(hash);
+            let _ = orders.send((task, hash));
         }
     }
 }
@@ -87,52 +124,15 @@ impl Drop for Client {
     }
 }
 
-/// A process that ends with its value.
-#[derive(Debug)]
-struct Process(Child);
-
-impl Process {
-    fn spawn(mut command: Command, log: &Path) -> io::Result<Process> {
-        let log = std::fs::File::options()
-            .create(true)
-            .append(true)
-            .open(log)?;
-        command.stdout(log.try_clone()?).stderr(log);
-        command.spawn().map(Process)
-    }
-}
-
-impl Drop for Process {
-    fn drop(&mut self) {
-        // It ended by itself, or it is ended.
-        let _ = self.0.kill();
-        let _ = self.0.wait();
-    }
-}
-
 /// Does what a client is told, until it is told no more.
-fn obey(start: &Start, orders: &Receiver<Id>) {
-    let mut running: Option<Process> = None;
-    while let Ok(hash) = orders.recv() {
-        // Another process would find the port taken.
-        running.take();
-        running = trackless(start, hash)
-            .map_err(|error| eprintln!("{}: {error}", start.program))
-            .ok();
+fn obey(start: &Start, orders: &Receiver<(Task, Id)>) {
+    let mut driver = match drive::open(start) {
+        Ok(driver) => driver,
+        Err(error) => return eprintln!("{}: {error}", start.program),
+    };
+    while let Ok((task, hash)) = orders.recv() {
+        if let Err(error) = driver.tell(start, task, hash) {
+            eprintln!("{}: {error}", start.program);
+        }
     }
-    drop(running);
-}
-
-fn trackless(start: &Start, hash: Id) -> io::Result<Process> {
-    let program = start.programs.join("trackless");
-    let mut command = start
-        .place
-        .command(&program.to_string_lossy(), &start.folder);
-    command.args(["dht", "lookup", &hash.to_string(), "--trace"]);
-    command.args(["--port", &start.port.to_string()]);
-    for node in &start.bootstrap {
-        command.args(["--bootstrap", &node.to_string()]);
-    }
-    command.stdin(Stdio::null());
-    Process::spawn(command, &start.folder.join("log"))
 }

@@ -69,6 +69,69 @@ impl Outcome {
         table
     }
 
+    fn announcements(&self) -> Table {
+        let mut table = Table::new(
+            "Announcements, seen at the router",
+            &[
+                ("client", ""),
+                ("announced to", "nodes"),
+                ("acknowledged", "nodes"),
+                ("last acknowledged p50", "s"),
+                ("p90", "s"),
+                ("all it sent a lookup", "packets"),
+            ],
+        );
+        for row in &self.rows {
+            let last: Distribution = trials(row)
+                .iter()
+                .filter_map(|trial| trial.last_ack)
+                .collect();
+            table.push([
+                Cell::Text(row.program.to_string()),
+                mean(row, |trial| trial.announced.len() as f64),
+                mean(row, |trial| trial.acknowledged.len() as f64),
+                Cell::seconds(last.median()),
+                Cell::seconds(last.quantile(0.9)),
+                mean(row, |trial| trial.all_out.packets as f64),
+            ]);
+        }
+        table
+    }
+
+    fn tables(&self) -> Vec<Table> {
+        let mut tables = vec![self.lookups(), self.announcements()];
+        if !self.plan.idle.is_zero() {
+            tables.push(self.upkeep());
+        }
+        tables
+    }
+
+    fn upkeep(&self) -> Table {
+        let mut table = Table::new(
+            "Upkeep without lookups, seen at the router",
+            &[
+                ("client", ""),
+                ("sent", "B/s"),
+                ("got", "B/s"),
+                ("packets sent", "1/s"),
+                ("packets got", "1/s"),
+            ],
+        );
+        let seconds = self.plan.idle.as_secs_f64();
+        for row in &self.rows {
+            let [sent, got] = row.idle;
+            let rate = |count: u64, digits| Cell::number(Some(count as f64 / seconds), digits);
+            table.push([
+                Cell::Text(row.program.to_string()),
+                rate(sent.bytes, 0),
+                rate(got.bytes, 0),
+                rate(sent.packets, 2),
+                rate(got.packets, 2),
+            ]);
+        }
+        table
+    }
+
     fn chart(&self) -> Chart {
         let curve = |row: &Row| {
             let points = firsts(row).cdf_of(trials(row).len());
@@ -103,7 +166,7 @@ impl report::Outcome for Outcome {
             parameters: parameters
                 .map(|(name, value)| (name.to_owned(), value))
                 .into(),
-            tables: vec![self.lookups()],
+            tables: self.tables(),
             charts: vec![self.chart()],
             findings: vec![format!(
                 "{} of {} nodes died after the clients had joined. The router was late by {:.2} ms in \

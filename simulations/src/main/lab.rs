@@ -5,7 +5,11 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::Args;
-use trackless_simulations::lab::{self, Plan, clients::Program, ground::Ground};
+use trackless_simulations::lab::{
+    self, Plan,
+    clients::{Program, Task},
+    ground::Ground,
+};
 use trackless_simulations::model::nat::HostClass;
 use trackless_simulations::report::{self, Json, Outcome, Outputs};
 
@@ -30,8 +34,15 @@ pub(crate) struct Arguments {
     #[arg(long, default_value_t = 180)]
     idle: u64,
     /// Who takes part.
-    #[arg(long, value_delimiter = ',', default_value = "trackless")]
+    #[arg(
+        long,
+        value_delimiter = ',',
+        default_value = "trackless,libtorrent,transmission,aria2,mainline"
+    )]
     clients: Vec<Program>,
+    /// What each lookup is; transmission and aria2 always announce.
+    #[arg(long, default_value = "announce")]
+    task: Task,
     /// What stands before each client.
     #[arg(long, default_value = "open")]
     nat: Nat,
@@ -87,6 +98,7 @@ pub(crate) fn run(arguments: Arguments) -> io::Result<()> {
         programs: arguments.clients,
         class: arguments.nat.class(),
         joining: Duration::from_secs(arguments.joining),
+        task: arguments.task,
         lookups: arguments.lookups,
         pause: Duration::from_secs(arguments.pause),
         idle: Duration::from_secs(arguments.idle),
