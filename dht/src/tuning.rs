@@ -30,11 +30,11 @@ pub struct Tuning {
 impl Default for Tuning {
     fn default() -> Tuning {
         Tuning {
-            homing: 4,
+            homing: 6,
             converging: 12,
-            hedge: 75,
+            hedge: 65,
             pool: 2_048,
-            survey: 96,
+            survey: 112,
             seeds: 16,
             anchors: 2,
             margin: 4,
