@@ -22,7 +22,7 @@
 //! ```
 //!
 //! Files, each using only those before it: `family`, `id`, `contact`, `tuning`, `bloom`, `message` (KRPC), then
-//! the leaves `table`, `pool`, `transactions`, `rtt`, `lookup`, `population`, `holders`, `unreachable`, `token`,
+//! the leaves `table`, `pool`, `transactions`, `rtt`, `lookup`, `population`, `holders`, `rounds`, `unreachable`, `token`,
 //! `peers`, `items`, `reachability`, `limiter`, which hardly know each other, and `node`, the machine that
 //! wires them.
 
@@ -44,6 +44,7 @@ pub mod peers;
 pub mod pool;
 pub mod population;
 pub mod reachability;
+pub mod rounds;
 pub mod rtt;
 pub mod table;
 pub mod token;

@@ -202,12 +202,16 @@ impl Node {
         self.expire_questions(now);
         self.expire_searches(now);
         self.keep_up(now);
+        self.go_round(now);
     }
 
     /// When to call `handle_timeout` at the latest. Maintenance never ends.
     #[must_use]
     pub fn next_timeout(&self) -> Instant {
         let mut next = self.upkeep_due();
+        if let Some(due) = self.upkeep.rounds.next_timeout() {
+            next = next.min(due);
+        }
         if let Some(due) = self.asking.next_timeout() {
             next = next.min(due);
         }
@@ -241,6 +245,19 @@ impl Node {
     /// lives 30 to 45 minutes there: repeat it.
     pub fn announce(&mut self, now: Instant, info_hash: Id, port: AnnouncePort) -> LookupId {
         self.search(now, info_hash, Goal::Announce(port), Tracing::Off)
+    }
+
+    /// Announces us under `info_hash` as soon as its turn comes, and again every 25 minutes, until
+    /// `withdraw`. Many torrents are visited in the order of the key space, at a pace that a home
+    /// router bears; nothing is reported.
+    pub fn keep_announced(&mut self, now: Instant, info_hash: Id, port: AnnouncePort) {
+        self.upkeep.rounds.include(now, info_hash, port);
+        self.go_round(now);
+    }
+
+    /// Ends `keep_announced`. What others stored is forgotten there within the hour.
+    pub fn withdraw(&mut self, info_hash: &Id) {
+        self.upkeep.rounds.exclude(info_hash);
     }
 
     /// Looks for the nodes closest to `target`.
