@@ -41,7 +41,7 @@ const SURE: f64 = 4.66 / K as f64;
 const CROWDED: f64 = 0.25;
 const WHEN_CROWDED: usize = 20;
 /// So many dead and no living among those whom a node named, and it names nobody any more.
-const DISCREDITED: u8 = 5;
+const DISCREDITED: u8 = 7;
 
 /// How a lookup goes about it.
 #[derive(Clone, Copy, Debug, PartialEq)]

@@ -26,6 +26,7 @@ use crate::peers::Peers;
 use crate::pool::Pool;
 use crate::population::{Population, SizeEstimate};
 use crate::reachability::Reachability;
+use crate::rounds::Rounds;
 use crate::rtt::RoundTrips;
 use crate::table::{Entry, Table};
 use crate::token::Tokens;
@@ -120,6 +121,7 @@ pub struct Node {
     path: Path,
     memory: Memory,
     upkeep: Upkeep,
+    rounds: Rounds,
     outbox: Outbox,
     stats: Stats,
 }
@@ -165,6 +167,7 @@ impl Node {
                 survey: PerFamily::default(),
             },
             upkeep: Upkeep::new(now, &mut rng),
+            rounds: Rounds::new(now),
             outbox: Outbox::default(),
             stats: Stats::default(),
             config,
@@ -209,7 +212,7 @@ impl Node {
     #[must_use]
     pub fn next_timeout(&self) -> Instant {
         let mut next = self.upkeep_due();
-        if let Some(due) = self.upkeep.rounds.next_timeout() {
+        if let Some(due) = self.rounds.next_timeout() {
             next = next.min(due);
         }
         if let Some(due) = self.asking.next_timeout() {
@@ -251,13 +254,13 @@ impl Node {
     /// `withdraw`. Many torrents are visited in the order of the key space, at a pace that a home
     /// router bears; nothing is reported.
     pub fn keep_announced(&mut self, now: Instant, info_hash: Id, port: AnnouncePort) {
-        self.upkeep.rounds.include(now, info_hash, port);
+        self.rounds.include(now, info_hash, port);
         self.go_round(now);
     }
 
     /// Ends `keep_announced`. What others stored is forgotten there within the hour.
     pub fn withdraw(&mut self, info_hash: &Id) {
-        self.upkeep.rounds.exclude(info_hash);
+        self.rounds.exclude(info_hash);
     }
 
     /// Looks for the nodes closest to `target`.

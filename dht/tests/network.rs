@@ -320,3 +320,35 @@ fn both_families_live_in_one_node() {
     assert_eq!(announce(&mut world, six(7), hash).announced, 8);
     assert_eq!(find(&mut world, six(21), hash).peers, 1);
 }
+
+#[test]
+fn what_is_kept_announced_is_found_again_and_again() {
+    let mut world = network(5, 60, 0);
+    let hashes: Vec<Id> = (0..20_u8).map(|n| Id::new([n * 12; 20])).collect();
+    for hash in &hashes {
+        let port = AnnouncePort::Explicit(4000);
+        world.with(place(7), |node, now| node.keep_announced(now, *hash, port));
+    }
+    world.run(Duration::from_secs(20));
+    assert!(
+        hashes
+            .iter()
+            .all(|hash| find(&mut world, place(41), *hash).peers == 1)
+    );
+    // Longer than others remember.
+    world.run(Duration::from_secs(3 * 3_600));
+    assert!(
+        hashes
+            .iter()
+            .all(|hash| find(&mut world, place(42), *hash).peers == 1)
+    );
+    for hash in &hashes {
+        world.with(place(7), |node, _| node.withdraw(hash));
+    }
+    world.run(Duration::from_secs(3_600));
+    assert!(
+        hashes
+            .iter()
+            .all(|hash| find(&mut world, place(43), *hash).peers == 0)
+    );
+}

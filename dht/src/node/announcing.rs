@@ -83,7 +83,7 @@ impl Search {
         let failed = |deposit: &&Deposit| match (deposit.ack, self.goal) {
             (Some(Ack::Lost), _) => true,
             // Who refuses a peer has no room; who refuses an item has a newer one.
-            (Some(Ack::Refused), goal) => matches!(goal, Goal::Announce(_)),
+            (Some(Ack::Refused), goal) => matches!(goal, Goal::Announce(_) | Goal::Keep(_)),
             (Some(Ack::Stored) | None, _) => false,
         };
         walk.closest().count() + self.deposits.iter().filter(failed).count()
@@ -98,7 +98,10 @@ impl Node {
         lookup: LookupId,
         search: &mut Search,
     ) {
-        if !matches!(search.goal, Goal::Announce(_) | Goal::Put { .. }) {
+        if !matches!(
+            search.goal,
+            Goal::Announce(_) | Goal::Keep(_) | Goal::Put { .. }
+        ) {
             return;
         }
         let errand = self.errands.remove(&lookup);

@@ -157,7 +157,8 @@ impl Node {
             | Goal::Refresh(_)
             | Goal::FindNode
             | Goal::GetPeers
-            | Goal::Announce(_) => {}
+            | Goal::Announce(_)
+            | Goal::Keep(_) => {}
         }
     }
 
@@ -205,7 +206,7 @@ impl Node {
         who: Endpoint,
         token: &'a [u8],
     ) -> Option<Method<'a>> {
-        if let Goal::Announce(port) = goal {
+        if let Goal::Announce(port) | Goal::Keep(port) = goal {
             return Some(Method::AnnouncePeer {
                 info_hash: target,
                 port,

@@ -24,6 +24,8 @@ pub(super) enum Goal {
     FindNode,
     GetPeers,
     Announce(AnnouncePort),
+    /// The same, again and again: part of a round. Nothing is reported.
+    Keep(AnnouncePort),
     /// Seeds and peers, counted (BEP 33).
     Scrape,
     /// Info hashes that others store (BEP 51).
@@ -60,6 +62,8 @@ pub(super) struct Search {
     pub(super) deposits: Vec<Deposit>,
     /// Questions put a second time.
     pub(super) repeated: u32,
+    /// Whether it began once more.
+    pub(super) retried: bool,
 }
 
 impl Search {
@@ -82,7 +86,7 @@ impl Search {
     /// What it asks each node.
     pub(super) fn method(&self) -> Method<'static> {
         match self.goal {
-            Goal::GetPeers | Goal::Announce(_) => Method::GetPeers {
+            Goal::GetPeers | Goal::Announce(_) | Goal::Keep(_) => Method::GetPeers {
                 info_hash: self.target,
             },
             Goal::FindNode | Goal::Join(_) | Goal::Refresh(_) => Method::FindNode {

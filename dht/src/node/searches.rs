@@ -28,6 +28,13 @@ const MAX_FOUND: usize = 2_000;
 const MAX_SEARCHES: usize = 256;
 
 impl Node {
+    /// Announces what is due of what is kept announced.
+    pub(super) fn go_round(&mut self, now: Instant) {
+        while let Some((info_hash, port)) = self.rounds.next(now) {
+            self.search(now, info_hash, Goal::Keep(port), Tracing::Off);
+        }
+    }
+
     /// Starts a search, at once if there is anybody to ask.
     pub(super) fn search(
         &mut self,
@@ -47,6 +54,7 @@ impl Node {
             found: BTreeSet::new(),
             deposits: Vec::new(),
             repeated: 0,
+            retried: false,
         };
         if self.searches.len() >= MAX_SEARCHES {
             self.finish(now, lookup, search);
@@ -166,6 +174,27 @@ impl Node {
         let chosen: Vec<_> = seeds.iter().filter(reachable).copied().collect();
         // Whom nobody but the silent is known, has to ask the silent.
         if chosen.is_empty() { seeds } else { chosen }
+    }
+
+    /// Everybody near who is known, even if silent lately.
+    fn wide_seeds(
+        &self,
+        now: Instant,
+        target: &Id,
+        family: Family,
+    ) -> Vec<(Contact, Address, Origin)> {
+        let count = 4 * self.config.tuning.seeds;
+        let seated = self.tables[family].closest(now, target, count);
+        let pooled = self.memory.pools[family].closest(now, target, count);
+        let known = seated
+            .into_iter()
+            .chain(pooled.iter().map(|known| known.contact));
+        let mut known: Vec<_> = known
+            .map(|contact| (contact, self.address(contact.endpoint), Origin::Known))
+            .collect();
+        known.sort_by_key(|(contact, ..)| contact.id.distance(target));
+        known.dedup();
+        known
     }
 
     /// The contacts that have been in the table for longest.
@@ -346,11 +375,46 @@ impl Node {
             }
         }
         self.announce_where_due(now, lookup, &mut search);
-        if search.walks().all(Lookup::is_done) && !search.awaits_acknowledgement() {
+        let over = search.walks().all(Lookup::is_done) && !search.awaits_acknowledgement();
+        if over && self.takes_heart(now, &mut search) {
+            self.searches.insert(lookup, search);
+            self.step(now, lookup);
+        } else if over {
             self.finish(now, lookup, search);
         } else {
             self.searches.insert(lookup, search);
         }
+    }
+
+    /// A walk that ended with hardly anybody begins once more, from whoever is known anywhere: packets
+    /// are lost, and the few that it knew may have been the wrong ones. Whether one did.
+    fn takes_heart(&mut self, now: Instant, search: &mut Search) -> bool {
+        if search.retried {
+            return false;
+        }
+        search.retried = true;
+        let target = search.target;
+        let mut again = false;
+        for family in BOTH {
+            let meagre = |walk: &Lookup| walk.holders().count() < K;
+            if !search.walks[family].as_ref().is_some_and(meagre) {
+                continue;
+            }
+            let seeds = self.wide_seeds(now, &target, family);
+            let approach = self.approach(search.goal, 0, family);
+            let Some(walk) = &mut search.walks[family] else {
+                continue;
+            };
+            if walk.tally().answered == 0 {
+                *walk = Lookup::new(target, approach, seeds);
+            } else {
+                for (contact, address, origin) in seeds {
+                    walk.consider(contact, address, origin);
+                }
+            }
+            again |= !walk.is_done();
+        }
+        again
     }
 
     pub(super) fn expire_searches(&mut self, now: Instant) {
@@ -378,13 +442,17 @@ impl Node {
                 self.memory.sizes[family].observed(reach);
             }
         }
-        if let Goal::Announce(_) = search.goal {
+        if let Goal::Announce(_) | Goal::Keep(_) = search.goal {
             let holders = search.stored_at();
             self.memory.holders.remember(search.target, holders);
         }
         match search.goal {
             Goal::Join(family) => self.joined(now, family),
             Goal::Refresh(_) => {}
+            Goal::Keep(_) => {
+                let asked = search.walks().map(|walk| walk.tally().asked).sum();
+                self.rounds.ended(asked);
+            }
             _ => {
                 let report = search.report(now);
                 self.outbox.event(Event::LookupDone { lookup, report });
