@@ -71,14 +71,20 @@ impl Node {
     /// Looks for the item at `target` (BEP 44): `Event::Item` once if it is immutable, for each newer
     /// value if it is mutable. `salt` is what `target` was made with; an answer does not repeat it.
     pub fn item(&mut self, now: Instant, target: Id, salt: Vec<u8>) -> LookupId {
-        let goal = Goal::Item { known: None };
-        let lookup = self.search(now, target, goal, Tracing::Off);
+        let stored = self.server.items.find(now, &target).cloned();
+        let known = stored.as_ref().and_then(Item::seq);
+        let lookup = self.search(now, target, Goal::Item { known }, Tracing::Off);
+        let newest = match &stored {
+            None => Newest::Nothing,
+            Some(item) => item.seq().map_or(Newest::Immutable, Newest::Seq),
+        };
         let errand = Errand {
             salt,
+            newest,
             ..Errand::default()
         };
         self.errand(lookup, errand);
-        if let Some(item) = self.server.items.find(now, &target).cloned() {
+        if let Some(item) = stored {
             let from = self.home();
             self.outbox.event(Event::Item { lookup, from, item });
         }

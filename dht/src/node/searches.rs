@@ -16,7 +16,7 @@ use crate::family::{BOTH, PerFamily};
 use crate::id::Id;
 use crate::lookup::{Approach, K, Lookup, Origin, Slowed};
 use crate::message::Response;
-use crate::pool::Standing;
+use crate::pool::{Acquaintance, Standing};
 use crate::table::Entry;
 use crate::transactions::Pending;
 
@@ -176,7 +176,7 @@ impl Node {
         if chosen.is_empty() { seeds } else { chosen }
     }
 
-    /// Everybody near who is known, even if silent lately.
+    /// Everybody near who ever answered, even if silent lately.
     fn wide_seeds(
         &self,
         now: Instant,
@@ -186,9 +186,9 @@ impl Node {
         let count = 4 * self.config.tuning.seeds;
         let seated = self.tables[family].closest(now, target, count);
         let pooled = self.memory.pools[family].closest(now, target, count);
-        let known = seated
-            .into_iter()
-            .chain(pooled.iter().map(|known| known.contact));
+        let answered = |known: &&Acquaintance| matches!(known.standing, Standing::Answered { .. });
+        let pooled = pooled.iter().filter(answered).map(|known| known.contact);
+        let known = seated.into_iter().chain(pooled);
         let mut known: Vec<_> = known
             .map(|contact| (contact, self.address(contact.endpoint), Origin::Known))
             .collect();
