@@ -22,9 +22,9 @@
 //! ```
 //!
 //! Files, each using only those before it: `family`, `id`, `contact`, `tuning`, `bloom`, `message` (KRPC), then
-//! the leaves `table`, `pool`, `transactions`, `rtt`, `lookup`, `population`, `holders`, `rounds`, `unreachable`, `token`,
-//! `peers`, `items`, `reachability`, `limiter`, which hardly know each other, and `node`, the machine that
-//! wires them.
+//! the leaves `table`, `pool`, `transactions`, `rtt`, `lookup`, `population`, `holders`, `rounds`, `unreachable`,
+//! `token`, `proven`, `peers`, `items`, `reachability`, `limiter`, which hardly know each other, and `node`, the
+//! machine that wires them.
 
 // Tests begin at some instant; nothing that ships reads a clock.
 #![cfg_attr(test, allow(clippy::disallowed_methods))]
@@ -43,6 +43,7 @@ mod node;
 pub mod peers;
 pub mod pool;
 pub mod population;
+pub mod proven;
 pub mod reachability;
 pub mod rounds;
 pub mod rtt;

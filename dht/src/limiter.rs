@@ -19,12 +19,16 @@ pub const SOURCE_RATE: f64 = 2.0;
 pub const GLOBAL_BURST: f64 = 1000.0;
 /// Queries of everybody answered a second thereafter (200 replies of ≤ 330 bytes ≈ 64 KiB/s).
 pub const GLOBAL_RATE: f64 = 200.0;
+/// Bytes of replies to sources that have not proved their address, a second (dht.md §4.5).
+pub const UNPROVEN_RATE: f64 = 16_384.0;
+/// Such bytes at once: ten seconds' worth.
+pub const UNPROVEN_BURST: f64 = 10.0 * UNPROVEN_RATE;
 /// After this silence a bucket is full whatever it was before.
 const REFILL: Duration = Duration::from_secs(5);
 /// Sources remembered (about 100 bytes each).
 pub const MAX_SOURCES: NonZeroUsize = NonZeroUsize::new(4096).expect("positive");
 
-/// A bucket that fills at a steady rate and is emptied by one for each answer.
+/// A bucket that fills at a steady rate and is emptied by what is answered.
 #[derive(Clone, Copy, Debug)]
 struct Bucket {
     level: f64,
@@ -39,13 +43,13 @@ impl Bucket {
         }
     }
 
-    fn take(&mut self, now: Instant, burst: f64, rate: f64) -> bool {
+    fn take(&mut self, now: Instant, amount: f64, (burst, rate): (f64, f64)) -> bool {
         let elapsed = now.saturating_duration_since(self.filled).as_secs_f64();
         self.level = (self.level + elapsed * rate).min(burst);
         self.filled = now;
-        let enough = self.level >= 1.0;
+        let enough = self.level >= amount;
         if enough {
-            self.level -= 1.0;
+            self.level -= amount;
         }
         enough
     }
@@ -64,6 +68,7 @@ pub enum Charge {
 #[derive(Debug)]
 pub struct Limiter {
     everybody: Bucket,
+    unproven: Bucket,
     sources: LruCache<IpAddr, Bucket>,
 }
 
@@ -74,6 +79,7 @@ impl Limiter {
         // `unbounded` allocates nothing ahead; the bound is kept in `admits`.
         Limiter {
             everybody: Bucket::full(now, GLOBAL_BURST),
+            unproven: Bucket::full(now, UNPROVEN_BURST),
             sources: LruCache::unbounded(),
         }
     }
@@ -83,15 +89,24 @@ impl Limiter {
         if charge == Charge::Source && !self.source_admits(now, network_of(ip)) {
             return false;
         }
-        self.everybody.take(now, GLOBAL_BURST, GLOBAL_RATE)
+        self.everybody.take(now, 1.0, (GLOBAL_BURST, GLOBAL_RATE))
+    }
+
+    /// Whether a reply of so many bytes may go to somebody who may not have asked; charges it if so.
+    ///
+    /// `Threat:` many forged sources, each of them below its own limit.
+    pub fn affords(&mut self, now: Instant, bytes: usize) -> bool {
+        let limits = (UNPROVEN_BURST, UNPROVEN_RATE);
+        self.unproven.take(now, bytes as f64, limits)
     }
 
     fn source_admits(&mut self, now: Instant, source: IpAddr) -> bool {
         let fresh = || Bucket::full(now, SOURCE_BURST);
-        let admitted =
-            self.sources
-                .get_or_insert_mut(source, fresh)
-                .take(now, SOURCE_BURST, SOURCE_RATE);
+        let admitted = self.sources.get_or_insert_mut(source, fresh).take(
+            now,
+            1.0,
+            (SOURCE_BURST, SOURCE_RATE),
+        );
         while self.sources.len() > MAX_SOURCES.get() || self.oldest_is_full(now) {
             self.sources.pop_lru();
         }
@@ -177,6 +192,16 @@ mod tests {
             .count();
         assert_eq!(admitted, 1000);
         assert!(limiter.sources.len() <= MAX_SOURCES.get());
+    }
+
+    #[test]
+    fn what_strangers_get_is_limited_in_bytes() {
+        let now = Instant::now();
+        let mut limiter = Limiter::new(now);
+        let sent =
+            |limiter: &mut Limiter, at| (0..2_000).filter(|_| limiter.affords(at, 300)).count();
+        assert_eq!(sent(&mut limiter, now), 546);
+        assert_eq!(sent(&mut limiter, now + Duration::from_secs(1)), 54);
     }
 
     #[test]

@@ -2,9 +2,9 @@
 //!
 //! The owner calls `handle_*` with what arrived and commands with what it wants; both decide at
 //! once and queue outputs; `poll_*` only pop. This file holds the type, its entrance and its views;
-//! `queries` and `storing` answer others, `replies` receives answers, `asking` knows what else than nodes
-//! and peers can be asked for, `searches` drives lookups, `announcing` stores at their ends, `survey` looks
-//! around, `upkeep` joins and maintains. Only this module knows how the leaves fit together.
+//! `queries`, `storing` and `holding` answer others, `replies` receives answers, `asking` knows what else
+//! than nodes and peers can be asked for, `searches` drives lookups, `announcing` stores at their ends,
+//! `survey` looks around, `upkeep` joins and maintains. Only this module knows how the leaves fit together.
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
@@ -25,6 +25,7 @@ use crate::message::{self, AnnouncePort, Body, Envelope, Method, Standing, Want}
 use crate::peers::Peers;
 use crate::pool::Pool;
 use crate::population::{Population, SizeEstimate};
+use crate::proven::Proven;
 use crate::reachability::Reachability;
 use crate::rounds::Rounds;
 use crate::rtt::RoundTrips;
@@ -35,6 +36,7 @@ use crate::unreachable::Unreachable;
 
 mod announcing;
 mod asking;
+mod holding;
 mod outputs;
 mod queries;
 mod replies;
@@ -46,6 +48,7 @@ mod survey;
 mod upkeep;
 
 use asking::Errand;
+use holding::Held;
 use outputs::Outbox;
 pub use outputs::{Config, Event, LookupId, LookupReport, Queries, Role, Stats, Tracing, Transmit};
 use search::{Goal, Search};
@@ -61,6 +64,8 @@ const MAX_OPEN_AT: usize = 10;
 enum Purpose {
     /// To see whether a contact is alive.
     Probe,
+    /// To see whether a query came from where it says: what is held for it waits.
+    Challenge,
     /// Because the owner asked to.
     Ping,
     /// To find a first node.
@@ -81,6 +86,8 @@ struct Server {
     items: Items,
     sampled: Sampled,
     limiter: Limiter,
+    proven: Proven,
+    held: Vec<Held>,
 }
 
 /// What was learned about the way between us and the network.
@@ -150,6 +157,8 @@ impl Node {
                 items: Items::default(),
                 sampled: Sampled::default(),
                 limiter: Limiter::new(now),
+                proven: Proven::new(now),
+                held: Vec::new(),
             },
             path: Path {
                 trips: RoundTrips::default(),
@@ -191,7 +200,10 @@ impl Node {
         self.notice_sleep(now);
         self.link_works(now);
         match message.body {
-            Body::Query(query) => self.handle_query(now, from, message.transaction, &query),
+            Body::Query(query) => {
+                let asked = (message.transaction, datagram.len());
+                self.handle_query(now, from, asked, &query);
+            }
             Body::Response(response) => {
                 self.handle_response(now, from, message.transaction, &response);
             }

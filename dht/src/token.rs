@@ -1,13 +1,14 @@
-//! Write tokens (BEP 5 "get_peers" and "announce_peer"): proof that an announcer owns its address.
+//! Write tokens (BEP 5 "get_peers" and "announce_peer"): proof that an announcer owns its endpoint.
 //!
-//! No state and no timer: a token is a keyed hash of the five-minute epoch, the address and the
-//! info hash, valid in its own epoch and the next, hence for five to ten minutes. Invariant: who
-//! does not know the key cannot turn a token for one address or hash into one for another. Knows
+//! No state and no timer: a token is a keyed hash of the five-minute epoch, the address, the port and
+//! the info hash, valid in its own epoch and the next, hence for five to ten minutes. Invariant: who
+//! does not know the key cannot turn a token for one endpoint or hash into one for another. Knows
 //! no messages.
 
 use std::net::IpAddr;
 use std::time::{Duration, Instant};
 
+use bencode::Endpoint;
 use sha1::{Digest, Sha1};
 
 use crate::id::Id;
@@ -18,7 +19,9 @@ pub const EPOCH: Duration = Duration::from_secs(300);
 /// Bytes in a token: 64 bits of hash, too many to guess within an epoch.
 pub const TOKEN_LENGTH: usize = 8;
 
-/// Makes and checks tokens.
+/// Makes and checks tokens. The port is in them as well: behind a carrier's NAT an address is many
+/// customers', and one socket keeps its port there between a question and the announcement that
+/// follows it.
 #[derive(Clone)]
 pub struct Tokens {
     key: [u8; 32],
@@ -39,20 +42,20 @@ impl Tokens {
         Tokens { key, birth }
     }
 
-    /// The token that lets `ip` announce `info_hash`.
+    /// The token that lets `whom` announce `info_hash`.
     #[must_use]
-    pub fn issue(&self, now: Instant, ip: IpAddr, info_hash: &Id) -> [u8; TOKEN_LENGTH] {
-        self.of_epoch(self.epoch(now), ip, info_hash)
+    pub fn issue(&self, now: Instant, whom: Endpoint, info_hash: &Id) -> [u8; TOKEN_LENGTH] {
+        self.of_epoch(self.epoch(now), whom, info_hash)
     }
 
-    /// Whether `token` was issued to `ip` for `info_hash` in this epoch or the one before.
+    /// Whether `token` was issued to `whom` for `info_hash` in this epoch or the one before.
     #[must_use]
-    pub fn accepts(&self, now: Instant, ip: IpAddr, info_hash: &Id, token: &[u8]) -> bool {
+    pub fn accepts(&self, now: Instant, whom: Endpoint, info_hash: &Id, token: &[u8]) -> bool {
         let epoch = self.epoch(now);
-        let current = self.of_epoch(epoch, ip, info_hash);
+        let current = self.of_epoch(epoch, whom, info_hash);
         let before = epoch
             .checked_sub(1)
-            .map(|epoch| self.of_epoch(epoch, ip, info_hash));
+            .map(|epoch| self.of_epoch(epoch, whom, info_hash));
         equal(&current, token) || before.is_some_and(|before| equal(&before, token))
     }
 
@@ -60,13 +63,13 @@ impl Tokens {
         now.saturating_duration_since(self.birth).as_secs() / EPOCH.as_secs()
     }
 
-    fn of_epoch(&self, epoch: u64, ip: IpAddr, info_hash: &Id) -> [u8; TOKEN_LENGTH] {
+    fn of_epoch(&self, epoch: u64, whom: Endpoint, info_hash: &Id) -> [u8; TOKEN_LENGTH] {
         // Every field has a fixed length (an address is told apart by its leading length byte), so
         // no two inputs run together. The key goes first and last: SHA-1 alone can be extended.
         let mut hash = Sha1::new();
         hash.update(self.key);
         hash.update(epoch.to_be_bytes());
-        match ip {
+        match whom.ip {
             IpAddr::V4(ip) => {
                 hash.update([4]);
                 hash.update(ip.octets());
@@ -76,6 +79,7 @@ impl Tokens {
                 hash.update(ip.octets());
             }
         }
+        hash.update(whom.port.to_be_bytes());
         hash.update(info_hash.as_bytes());
         hash.update(self.key);
         let digest = hash.finalize();
@@ -101,12 +105,12 @@ fn equal(ours: &[u8; TOKEN_LENGTH], theirs: &[u8]) -> bool {
 mod tests {
     use super::*;
 
-    fn setting() -> (Tokens, Instant, IpAddr, Id) {
+    fn setting() -> (Tokens, Instant, Endpoint, Id) {
         let now = Instant::now();
         (
             Tokens::new([7; 32], now),
             now,
-            IpAddr::from([1, 2, 3, 4]),
+            Endpoint::new([1, 2, 3, 4].into(), 6881),
             Id::new([9; 20]),
         )
     }
@@ -123,10 +127,11 @@ mod tests {
     }
 
     #[test]
-    fn a_token_is_bound_to_address_and_hash() {
+    fn a_token_is_bound_to_address_port_and_hash() {
         let (tokens, now, ip, hash) = setting();
         let token = tokens.issue(now, ip, &hash);
-        assert!(!tokens.accepts(now, IpAddr::from([1, 2, 3, 5]), &hash, &token));
+        assert!(!tokens.accepts(now, Endpoint::new([1, 2, 3, 5].into(), 6881), &hash, &token));
+        assert!(!tokens.accepts(now, Endpoint::new(ip.ip, 6882), &hash, &token));
         assert!(!tokens.accepts(now, ip, &Id::new([8; 20]), &token));
     }
 
@@ -153,7 +158,7 @@ mod tests {
     #[test]
     fn families_do_not_collide() {
         let (tokens, now, ip, hash) = setting();
-        let v6 = IpAddr::from([0_u16; 8]);
+        let v6 = Endpoint::new([0x2600, 0, 0, 0, 0, 0, 0, 0].into(), 6881);
         assert_ne!(tokens.issue(now, ip, &hash), tokens.issue(now, v6, &hash));
     }
 }

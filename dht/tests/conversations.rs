@@ -121,7 +121,7 @@ fn get_peers_then_announce_then_get_peers() {
         .and_then(|token| token.as_bytes())
         .expect("a token");
     for (port, listening) in [
-        (AnnouncePort::Explicit(99), 99),
+        (AnnouncePort::Explicit(9_999), 9_999),
         (AnnouncePort::Implied, 5555),
     ] {
         let announce = Method::AnnouncePeer {

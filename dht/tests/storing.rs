@@ -192,8 +192,9 @@ fn samples_name_what_is_stored() {
             assert!(sample.iter().all(|hash| hashes.contains(hash)));
             assert!(sample.len() as u64 <= *stored);
             assert!(*stored > 20 || interval.is_zero());
-            seen += usize::from(sample.contains(&hashes[7]));
+            seen += sample.len();
         }
     }
-    assert!(seen >= 4, "{seen} of {}", events.len());
+    // Strangers are told of few each.
+    assert!(seen >= 8, "{seen} of {}", events.len());
 }

@@ -22,11 +22,7 @@ fn attackers_gain_no_more_than_is_known() {
     assert!(before > 0.2, "{before}");
 
     // The queries are understood: each of these has something to answer.
-    for query in [
-        "find_node",
-        "get_peers, 500 stored",
-        "get, 1,000 bytes stored",
-    ] {
+    for query in ["find_node", "get_peers, 500 stored"] {
         let row = outcome.amplified.iter().find(|row| row.query == query);
         assert!(row.expect("played").once > 1.0, "{query}");
     }
@@ -39,7 +35,7 @@ fn attackers_gain_no_more_than_is_known() {
 
     for row in &outcome.amplified {
         assert!(row.got.bytes * 2 < row.sent.bytes, "{row:?}");
-        assert!(row.worst < 17.0, "{row:?}");
+        assert!(row.worst <= 3.0, "{row:?}");
     }
 
     for row in &outcome.flooded {

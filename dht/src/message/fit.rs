@@ -6,12 +6,25 @@
 use bencode::{Endpoint, Family};
 
 use super::Envelope;
-use super::response::Answer;
+use super::response::{Answer, Imprint};
 use crate::bloom::BLOOM_LENGTH;
 use crate::id::ID_LENGTH;
 
-/// Nodes that are named even where peers or samples want the room: a walk goes on with four.
-const LEAST_NODES: usize = 4;
+/// One part in so many of a short reply is for peers or samples at least, the rest for nodes at first.
+const ASKED: usize = 3;
+
+/// What it cost to make an answer fit.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Fit {
+    /// Nothing.
+    Whole,
+    /// Its lists are shorter.
+    Shorter,
+    /// Filters or the value are left out.
+    Reduced,
+    /// Even what cannot be left out is too long.
+    TooLong,
+}
 
 /// Digits of a number.
 fn digits(number: u64) -> usize {
@@ -79,7 +92,11 @@ impl Answer<'_> {
     fn fixed(&self, envelope: &Envelope<'_>, family: Family) -> usize {
         // d 2:ip… 1:r d 2:id… e 1:t… 1:v… 1:y1:r e
         let frame = 1 + 4 + string(family.compact_length()) + 3 + 1 + 4 + string(ID_LENGTH) + 1;
-        let tail = 3 + string(envelope.transaction.len()) + 3 + string(4) + 3 + 3 + 1;
+        let imprint = match self.imprint {
+            Imprint::Shown => string(1) + string(4),
+            Imprint::LeftOut => 0,
+        };
+        let tail = 3 + string(envelope.transaction.len()) + imprint + 3 + 3 + 1;
         let scrape = match self.scrape {
             Some(_) => 2 * (string(4) + string(BLOOM_LENGTH)),
             None => 0,
@@ -102,27 +119,29 @@ impl Answer<'_> {
         frame + tail + scrape + samples + signed + seq + token + value
     }
 
-    /// Leaves out what makes the datagram longer than `limit`: first nodes of the other family, then
-    /// nodes beyond four, peers and samples, the last nodes, at last filters and value. `false`: even
-    /// the rest is too long.
+    /// Leaves out what makes the datagram longer than `limit`: first the imprint, then nodes of the other family, then
+    /// peers and samples down to a third, then nodes and they together, at last filters and value.
     #[must_use]
-    pub fn fit(&mut self, limit: usize, envelope: &Envelope<'_>, asker: Endpoint) -> bool {
+    pub fn fit(&mut self, limit: usize, envelope: &Envelope<'_>, asker: Endpoint) -> Fit {
         if self.length(envelope, asker) <= limit {
-            return true;
+            return Fit::Whole;
         }
+        self.imprint = Imprint::LeftOut;
         let family = asker.family();
+        let mut fit = Fit::Shorter;
         if self.fixed(envelope, family) > limit {
             self.scrape = None;
+            fit = Fit::Reduced;
         }
         if self.fixed(envelope, family) > limit {
             self.value = None;
             self.seq = self.signed.take().map(|signed| signed.seq).or(self.seq);
         }
         let Some(room) = limit.checked_sub(self.fixed(envelope, family)) else {
-            return false;
+            return Fit::TooLong;
         };
         self.share_out(room, family);
-        self.length(envelope, asker) <= limit
+        fit
     }
 
     /// Divides the room that is left for lists.
@@ -131,27 +150,25 @@ impl Answer<'_> {
             Family::V4 => (&mut self.nodes, &mut self.nodes6, Family::V6),
             Family::V6 => (&mut self.nodes6, &mut self.nodes, Family::V4),
         };
-        let least = own.as_ref().map_or(0, Vec::len).min(LEAST_NODES);
-        let mut reserve = own.as_ref().map_or(0, |_| {
-            nodes(largest(least, room, |count| nodes(count, family)), family)
-        });
-        if reserve > room {
-            *own = None;
-            reserve = 0;
-        }
-        let mut rest = room - reserve;
-        let peers = largest(self.values.len(), rest, |count| values(count, family));
-        self.values.truncate(peers);
-        rest = rest.saturating_sub(values(peers, family));
-        if let Some(samples) = &mut self.samples {
-            let count = largest(samples.hashes.len(), rest, sampled);
-            samples.hashes.truncate(count);
-            rest = rest.saturating_sub(sampled(count));
-        }
+        // At first a third for what was asked for; then nodes; then as much of it as there is room.
+        let asked = largest(self.values.len(), room / ASKED, |n| values(n, family));
+        let shown = self.samples.as_ref().map_or(0, |it| it.hashes.len());
+        let first = largest(shown, room / ASKED, sampled);
+        let mut rest = room.saturating_sub(values(asked, family) + sampled(first));
         if let Some(list) = own {
-            let room = rest + reserve;
-            list.truncate(largest(list.len(), room, |count| nodes(count, family)));
-            rest = room.saturating_sub(nodes(list.len(), family));
+            list.truncate(largest(list.len(), rest, |n| nodes(n, family)));
+            match rest.checked_sub(nodes(list.len(), family)) {
+                Some(left) => rest = left,
+                None => *own = None,
+            }
+        }
+        rest += values(asked, family) + sampled(first);
+        let asked = largest(self.values.len(), rest, |n| values(n, family));
+        self.values.truncate(asked);
+        rest = rest.saturating_sub(values(asked, family));
+        if let Some(samples) = &mut self.samples {
+            samples.hashes.truncate(largest(shown, rest, sampled));
+            rest = rest.saturating_sub(sampled(samples.hashes.len()));
         }
         if let Some(list) = other {
             list.truncate(largest(list.len(), rest, |count| nodes(count, far)));

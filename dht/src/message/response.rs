@@ -165,6 +165,18 @@ pub struct Answer<'a> {
     pub seq: Option<i64>,
     /// Some of our info hashes (BEP 51).
     pub samples: Option<Samples>,
+    /// Whether the reply says who wrote the software.
+    pub imprint: Imprint,
+}
+
+/// The `v` of a reply: nine bytes that nobody needs.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Imprint {
+    /// As ever.
+    #[default]
+    Shown,
+    /// Something better needed the room.
+    LeftOut,
 }
 
 /// Writes a response to `asker`, telling it how we see it (BEP 42 `ip`).
@@ -175,7 +187,9 @@ pub fn write_response(envelope: &Envelope<'_>, asker: Endpoint, answer: &Answer<
         root.bytes("ip", address(&asker));
         root.dict("r", |r| write_results(r, &envelope.id, answer));
         root.bytes("t", envelope.transaction);
-        root.bytes("v", envelope.version);
+        if answer.imprint == Imprint::Shown {
+            root.bytes("v", envelope.version);
+        }
         root.bytes("y", "r");
     });
     writer.into_bytes()

@@ -14,36 +14,58 @@ use crate::contact::{Address, Contact};
 use crate::id::Id;
 use crate::limiter::Charge;
 use crate::lookup::K;
-use crate::message::{self, Answer, Envelope, Failure, Method, Query, Standing, write_failure};
+use crate::message::{
+    self, Answer, Envelope, Failure, Fit, Method, Part, Query, Standing, write_failure,
+};
 
-/// Peers in a reply to a node of our table, which proved its address: with nodes, token and
-/// overhead below the 1,024 bytes of BEP 32.
-const MAX_VALUES_KNOWN: usize = 50;
-/// Peers in a reply to a stranger. `Threat:` its address may be forged, and the reply is larger than
-/// the query.
+/// Peers in a reply: with nodes, token and overhead below the 1,024 bytes of BEP 32.
+const MAX_VALUES_V4: usize = 50;
+/// Peers in a reply to a stranger (dht.md 4.5).
 const MAX_VALUES_STRANGER: usize = 20;
+/// Bytes of a reply for each byte of the query of a source that has not proved its address. `Threat:`
+/// it may be forged, and the reply an attack on its owner (dht.md 4.5: others give 12 to 15).
+pub(super) const AMPLIFICATION: usize = 3;
+/// Bytes of a ping of ours.
+pub(super) const PING_LENGTH: usize = 67;
 /// A v6 peer takes 21 bytes on the wire instead of 8.
 const MAX_VALUES_V6: usize = 20;
 /// Longest reply: a thousand bytes of value and some nodes (BEP 44) in one unfragmented datagram.
-const MAX_REPLY: usize = 1_400;
+pub(super) const MAX_REPLY: usize = 1_400;
 /// Below this many contacts an unknown querier is probed at once.
 const SMALL_TABLE: usize = 32;
 /// So it is while the table is this young.
 const YOUNG_TABLE: Duration = Duration::from_secs(300);
+
+/// What a querier is worth to us.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Welcome {
+    None,
+    ProbeNow,
+    ProbeLater,
+}
+
+/// Whether a query comes from where it says.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Trust {
+    Proven,
+    Unproven,
+}
 
 impl Node {
     pub(super) fn handle_query(
         &mut self,
         now: Instant,
         from: Endpoint,
-        transaction: &[u8],
+        (transaction, length): (&[u8], usize),
         query: &Query<'_>,
     ) {
         if query.id == self.id {
             self.stats.dropped.own_id += 1;
             return;
         }
-        if self.config.role == Role::ReadOnly {
+        // Only whoever we are asking may check that it is us: no contact comes of that.
+        let checked = || query.method == Method::Ping && self.asking.awaits(from);
+        if self.config.role == Role::ReadOnly && !checked() {
             self.stats.dropped.read_only += 1;
             return;
         }
@@ -56,45 +78,88 @@ impl Node {
             self.stats.dropped.limited += 1;
             return;
         }
-        let reply = self.answer(now, from, transaction, query);
-        self.send(from, reply);
-        if query.standing == Standing::Full {
-            self.meet(
-                now,
-                Contact {
-                    id: query.id,
-                    endpoint: from,
-                },
-            );
+        let contact = Contact {
+            id: query.id,
+            endpoint: from,
+        };
+        let trust = self.trust(now, contact);
+        let welcome = match (query.standing, self.config.role) {
+            (Standing::Full, Role::Full) => self.meet(now, contact),
+            _ => Welcome::None,
+        };
+        let limit = match (trust, welcome) {
+            (Trust::Proven, _) => MAX_REPLY,
+            (Trust::Unproven, Welcome::ProbeNow) => {
+                (AMPLIFICATION * length).saturating_sub(PING_LENGTH)
+            }
+            (Trust::Unproven, _) => AMPLIFICATION * length,
+        };
+        self.stats.queries_in.count(&query.method);
+        let (reply, fit) = self.answer(now, from, (transaction, limit), query);
+        if trust == Trust::Proven {
+            self.send(from, reply);
+        } else if fit != Fit::Reduced || !self.hold(now, from, (transaction, length), query) {
+            self.send_to_stranger(now, from, reply);
+        }
+        match welcome {
+            Welcome::None => {}
+            Welcome::ProbeNow => self.probe(now, contact),
+            // Its query has opened a hole in its NAT, if it has one. What only such a hole lets
+            // through is no use to others: ask when the hole is closed again.
+            Welcome::ProbeLater => self.upkeep.probe_later(now, contact),
         }
     }
 
-    fn answer(
+    /// Sends a reply to somebody who may not have asked.
+    pub(super) fn send_to_stranger(&mut self, now: Instant, to: Endpoint, reply: Vec<u8>) {
+        if self.server.limiter.affords(now, reply.len()) {
+            self.send(to, reply);
+        } else {
+            self.stats.dropped.limited += 1;
+        }
+    }
+
+    /// Whether `from` sent the query itself, as far as we know: its address is private, or it answered
+    /// or used a token within ten minutes, or is a contact.
+    fn trust(&self, now: Instant, contact: Contact) -> Trust {
+        let from = contact.endpoint;
+        let proven = self.server.proven.has(now, from.ip)
+            || self.address(from) == Address::Shared
+            || self.tables[from.family()].knows(&contact);
+        if proven {
+            Trust::Proven
+        } else {
+            Trust::Unproven
+        }
+    }
+
+    /// The reply to a query, of at most `limit` bytes, and what that cost.
+    pub(super) fn answer(
         &mut self,
         now: Instant,
         from: Endpoint,
-        transaction: &[u8],
+        (transaction, limit): (&[u8], usize),
         query: &Query<'_>,
-    ) -> Vec<u8> {
+    ) -> (Vec<u8>, Fit) {
         let envelope = self.envelope(transaction);
-        self.stats.queries_in.count(&query.method);
+        let write = |answer| write(answer, limit, &envelope, from);
         match query.method {
-            Method::Ping => write(Answer::default(), &envelope, from),
+            Method::Ping => write(Answer::default()),
             Method::FindNode { target } => {
                 let answer = self.nodes_near(now, from, &target, query);
-                write(answer, &envelope, from)
+                write(answer)
             }
             Method::GetPeers { info_hash } | Method::Scrape { info_hash } => {
-                let token = self.server.tokens.issue(now, from.ip, &info_hash);
+                let token = self.peer_token(now, from, &info_hash);
                 let scrape = matches!(query.method, Method::Scrape { .. });
                 let filters = || self.server.peers.filters(now, &info_hash);
                 let answer = Answer {
                     scrape: scrape.then(filters).flatten(),
-                    token: Some(&token),
-                    values: self.peers_for(now, (query.id, from), &info_hash),
+                    token: token.as_ref().map(|token| &token[..]),
+                    values: self.peers_for(now, (query.part, from, limit), &info_hash),
                     ..self.nodes_near(now, from, &info_hash, query)
                 };
-                write(answer, &envelope, from)
+                write(answer)
             }
             Method::AnnouncePeer {
                 info_hash,
@@ -113,7 +178,7 @@ impl Node {
                     token: token.as_ref().map(|token| &token[..]),
                     ..self.stored_item(now, &target, seq)
                 };
-                write(answer, &envelope, from)
+                write(answer)
             }
             Method::Put {
                 value,
@@ -136,10 +201,10 @@ impl Node {
                     samples,
                     ..self.nodes_near(now, from, &target, query)
                 };
-                write(answer, &envelope, from)
+                write(answer)
             }
-            Method::Invalid => write_failure(&envelope, Failure::Protocol),
-            Method::Unknown => write_failure(&envelope, Failure::MethodUnknown),
+            Method::Invalid => refuse(&envelope, Failure::Protocol),
+            Method::Unknown => refuse(&envelope, Failure::MethodUnknown),
         }
     }
 
@@ -175,23 +240,22 @@ impl Node {
     fn peers_for(
         &mut self,
         now: Instant,
-        (id, endpoint): (Id, Endpoint),
+        (asker, endpoint, room): (Part, Endpoint, usize),
         info_hash: &Id,
     ) -> Vec<Endpoint> {
         let family = endpoint.family();
-        let known = self.tables[family].knows(&Contact { id, endpoint });
         let limit = match family {
             Family::V6 => MAX_VALUES_V6,
-            Family::V4 if known => MAX_VALUES_KNOWN,
-            Family::V4 => MAX_VALUES_STRANGER,
+            Family::V4 if room < MAX_REPLY => MAX_VALUES_STRANGER,
+            Family::V4 => MAX_VALUES_V4,
         };
         self.server
             .peers
-            .sample(now, info_hash, (family, limit), &mut self.rng)
+            .sample(now, info_hash, (family, asker, limit), &mut self.rng)
     }
 
     /// Someone who takes part asked us: alive if known, else worth a probe if its bucket has room.
-    fn meet(&mut self, now: Instant, contact: Contact) {
+    fn meet(&mut self, now: Instant, contact: Contact) -> Welcome {
         let address = self.address(contact.endpoint);
         let table = &mut self.tables[contact.endpoint.family()];
         table.heard(now, &contact);
@@ -199,16 +263,13 @@ impl Node {
             || self.asking.awaits(contact.endpoint)
             || self.memory.unreachable.contains(now, contact.endpoint)
         {
-            return;
+            return Welcome::None;
         }
         let young = now.saturating_duration_since(table.birth()) < YOUNG_TABLE;
         if young || table.len() < SMALL_TABLE {
-            self.probe(now, contact);
-        } else {
-            // Its query has opened a hole in its NAT, if it has one. What only such a hole lets
-            // through is no use to others: ask when the hole is closed again.
-            self.upkeep.probe_later(now, contact);
+            return Welcome::ProbeNow;
         }
+        Welcome::ProbeLater
     }
 
     pub(super) fn probe(&mut self, now: Instant, contact: Contact) {
@@ -219,17 +280,32 @@ impl Node {
     }
 }
 
-/// A reply of at most `MAX_REPLY` bytes.
-fn write(mut answer: Answer<'_>, envelope: &Envelope<'_>, to: Endpoint) -> Vec<u8> {
-    // What cannot be left out is far below the limit.
-    let _fits = answer.fit(MAX_REPLY, envelope, to);
-    message::write_response(envelope, to, &answer)
+/// A reply of at most `limit` bytes.
+fn write(
+    mut answer: Answer<'_>,
+    limit: usize,
+    envelope: &Envelope<'_>,
+    to: Endpoint,
+) -> (Vec<u8>, Fit) {
+    let fit = answer.fit(limit, envelope, to);
+    (message::write_response(envelope, to, &answer), fit)
+}
+
+fn refuse(envelope: &Envelope<'_>, why: Failure) -> (Vec<u8>, Fit) {
+    (write_failure(envelope, why), Fit::Whole)
 }
 
 /// The reply to a request to store.
-fn acknowledge(envelope: &Envelope<'_>, to: Endpoint, stored: Result<(), Failure>) -> Vec<u8> {
+fn acknowledge(
+    envelope: &Envelope<'_>,
+    to: Endpoint,
+    stored: Result<(), Failure>,
+) -> (Vec<u8>, Fit) {
     match stored {
-        Ok(()) => message::write_response(envelope, to, &Answer::default()),
-        Err(why) => write_failure(envelope, why),
+        Ok(()) => {
+            let done = message::write_response(envelope, to, &Answer::default());
+            (done, Fit::Whole)
+        }
+        Err(why) => refuse(envelope, why),
     }
 }

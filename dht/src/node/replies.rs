@@ -42,6 +42,7 @@ impl Node {
             }
         };
         self.stats.responses += 1;
+        self.server.proven.proved(now, from.ip);
         let rtt = now.saturating_duration_since(question.sent);
         self.path.trips.observe(from.ip, rtt);
         // `Threat:` nobody, however many, votes us to an address that no node can have.
@@ -55,9 +56,14 @@ impl Node {
             id: response.id,
             endpoint: from,
         };
-        self.verified(now, sender, rtt);
+        // A challenge is answered through the hole that the query made in a NAT: no contact for others.
+        if question.purpose != Purpose::Challenge {
+            self.verified(now, sender, rtt);
+        }
+        self.release(now, from);
         match question.purpose {
             Purpose::Probe => self.named(now, response),
+            Purpose::Challenge => {}
             // Whoever asked was told already.
             Purpose::Ping if question.is_late() => {}
             Purpose::Ping => {
@@ -115,7 +121,7 @@ impl Node {
         match question.purpose {
             Purpose::Survey => self.survey_goes_on(now, question),
             // A lost bootstrap query is repeated by the upkeep's back-off.
-            Purpose::Probe | Purpose::Bootstrap => {}
+            Purpose::Probe | Purpose::Bootstrap | Purpose::Challenge => {}
             Purpose::Ping => {
                 self.outbox.event(Event::PingFailed {
                     endpoint: question.to,

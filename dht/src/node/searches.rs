@@ -15,7 +15,7 @@ use crate::contact::{Address, Contact, Network};
 use crate::family::{BOTH, PerFamily};
 use crate::id::Id;
 use crate::lookup::{Approach, K, Lookup, Origin, Slowed};
-use crate::message::Response;
+use crate::message::{Part, Response};
 use crate::pool::{Acquaintance, Standing};
 use crate::table::Entry;
 use crate::transactions::Pending;
@@ -74,7 +74,7 @@ impl Node {
     fn look_at_home(&mut self, now: Instant, lookup: LookupId, search: &mut Search) {
         let mut peers = Vec::new();
         for family in BOTH {
-            let all = (family, MAX_FOUND / 2);
+            let all = (family, Part::Peer, MAX_FOUND / 2);
             peers.extend(
                 self.server
                     .peers
@@ -326,6 +326,7 @@ impl Node {
             Purpose::Walk(lookup) => lookup,
             Purpose::Announce(lookup) => return self.repeat_announcement(lookup, question),
             Purpose::Survey => return self.survey(now, question.to.family()),
+            Purpose::Challenge => return self.release_reduced(now, question.to),
             Purpose::Probe | Purpose::Ping | Purpose::Bootstrap => return,
         };
         let Some(search) = self.searches.get_mut(&lookup) else {

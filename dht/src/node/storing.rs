@@ -14,8 +14,11 @@ use crate::contact::{Address, network_of};
 use crate::id::Id;
 use crate::items::{BadItem, Item, Refusal};
 use crate::message::{AnnouncePort, Answer, Failure, Part, Samples, Signed};
+use crate::peers::Full;
 use crate::token::TOKEN_LENGTH;
 
+/// Where famous services listen above the ports of the system (dht.md 4.4).
+const FAMOUS: [u16; 8] = [1_194, 1_900, 3_306, 3_389, 5_060, 5_353, 6_379, 11_211];
 /// Info hashes in one sample (libtorrent's default): 400 bytes.
 const SAMPLES: usize = 20;
 /// How long a sample stays the same once there are more (BEP 51: at most 6 hours).
@@ -41,13 +44,19 @@ impl Node {
             AnnouncePort::Implied => from.port,
             AnnouncePort::Explicit(port) => port,
         };
-        let accepted = self.server.tokens.accepts(now, from.ip, &info_hash, token);
-        if port == 0 || !accepted {
+        if !self.server.tokens.accepts(now, from, &info_hash, token) {
+            return Err(Failure::Protocol);
+        }
+        self.server.proven.proved(now, from.ip);
+        if port != from.port && !can_be_a_peer(port) {
             return Err(Failure::Protocol);
         }
         let peer = Endpoint::new(from.ip, port);
-        self.server.peers.announced(now, info_hash, (peer, part));
-        Ok(())
+        let stored = self
+            .server
+            .peers
+            .announced(now, &self.id, info_hash, (peer, part));
+        stored.map_err(|Full| Failure::Server)
     }
 
     /// The token for an item at `target`, if there is room for it.
@@ -59,7 +68,18 @@ impl Node {
     ) -> Option<[u8; TOKEN_LENGTH]> {
         let network = self.limited_network(from);
         let room = self.server.items.has_room(&self.id, target, network);
-        room.then(|| self.server.tokens.issue(now, from.ip, target))
+        room.then(|| self.server.tokens.issue(now, from, target))
+    }
+
+    /// The token for an announcement of `info_hash`, if there is room for it.
+    pub(super) fn peer_token(
+        &self,
+        now: Instant,
+        from: Endpoint,
+        info_hash: &Id,
+    ) -> Option<[u8; TOKEN_LENGTH]> {
+        let room = self.server.peers.has_room(&self.id, info_hash, from.ip);
+        room.then(|| self.server.tokens.issue(now, from, info_hash))
     }
 
     /// What `get` is told of the item itself. `seq`: what the asker has already.
@@ -108,9 +128,10 @@ impl Node {
     ) -> Result<(), Failure> {
         // The token first: it is cheap, a signature is not.
         let target = item.target();
-        if !self.server.tokens.accepts(now, from.ip, &target, token) {
+        if !self.server.tokens.accepts(now, from, &target, token) {
             return Err(Failure::Protocol);
         }
+        self.server.proven.proved(now, from.ip);
         item.verify().map_err(|why| match why {
             BadItem::Bencode => Failure::Protocol,
             BadItem::TooBig => Failure::TooBig,
@@ -161,4 +182,12 @@ impl Node {
             hashes,
         }
     }
+}
+
+/// Whether a peer may listen on a port from which it did not send the announcement.
+///
+/// `Threat:` behind one address may stand more than the announcer: a thousand peers that call on port 53
+/// or 123 there are an attack on somebody's resolver or clock.
+fn can_be_a_peer(port: u16) -> bool {
+    port >= 1_024 && !FAMOUS.contains(&port)
 }

@@ -8,6 +8,7 @@
     reason = "a test starts its clock somewhere"
 )]
 
+mod amplification;
 mod answers;
 mod bootstrap;
 mod malformed;

@@ -294,7 +294,7 @@ impl Neighbour {
             }
             Method::GetPeers { info_hash } | Method::Scrape { info_hash } => {
                 self.stats.queries_in.get_peers += 1;
-                let token = self.tokens.issue(now, from.ip, &info_hash);
+                let token = self.tokens.issue(now, from, &info_hash);
                 let second = self.second(now);
                 let answer = Answer {
                     nodes: Some(self.table.closest(&info_hash, self.policy.k)),
@@ -314,7 +314,7 @@ impl Neighbour {
                     AnnouncePort::Implied => from.port,
                     AnnouncePort::Explicit(port) => port,
                 };
-                if port != 0 && self.tokens.accepts(now, from.ip, &info_hash, token) {
+                if port != 0 && self.tokens.accepts(now, from, &info_hash, token) {
                     let peer = Endpoint::new(from.ip, port);
                     self.store.announced(info_hash, peer, self.second(now));
                     return message::write_response(&envelope, from, &Answer::default());

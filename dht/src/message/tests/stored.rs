@@ -142,6 +142,7 @@ fn everything() -> Answer<'static> {
             stored: 1_000,
             interval: 600,
         }),
+        imprint: Imprint::Shown,
     }
 }
 
@@ -207,7 +208,7 @@ fn nodes_go_before_what_was_asked_for() {
         values: everything().values,
         ..Answer::default()
     };
-    assert!(answer.fit(300, &envelope(), asker));
+    assert_eq!(answer.fit(300, &envelope(), asker), Fit::Shorter);
     assert!(answer.token.is_some() && answer.nodes6.is_none());
     let named = answer.nodes.as_ref().map_or(0, Vec::len);
     assert!(named >= 4 && answer.values.len() >= 8, "{answer:?}");
@@ -249,7 +250,7 @@ proptest! {
         }
         let length = write_response(&envelope(), asker, &answer).len();
         prop_assert_eq!(answer.length(&envelope(), asker), length);
-        let fits = answer.fit(limit, &envelope(), asker);
+        let fits = answer.fit(limit, &envelope(), asker) != Fit::TooLong;
         let after = write_response(&envelope(), asker, &answer).len();
         prop_assert_eq!(answer.length(&envelope(), asker), after);
         prop_assert_eq!(fits, after <= limit);

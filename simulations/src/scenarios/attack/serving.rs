@@ -251,13 +251,13 @@ pub(super) fn forge(seed: u64, count: u32) -> Vec<Tokens> {
             };
             let owned = bench.get(asks, of).0.unwrap_or_default();
             match token {
-                "invented" => bench.announce(from, torrent, &u64::from(number).to_be_bytes(), 1),
-                "none" => bench.announce(from, torrent, b"", 1),
+                "invented" => bench.announce(from, torrent, &u64::from(number).to_be_bytes(), 6881),
+                "none" => bench.announce(from, torrent, b"", 6881),
                 "11 minutes old" => {
                     bench.wait(Duration::from_secs(11 * 60));
-                    bench.announce(from, torrent, &owned, 1);
+                    bench.announce(from, torrent, &owned, 6881);
                 }
-                _ => bench.announce(from, torrent, &owned, 1),
+                _ => bench.announce(from, torrent, &owned, 6881),
             }
             bench.wait(Duration::from_secs(1));
         }
