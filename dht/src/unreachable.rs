@@ -13,7 +13,7 @@ use bencode::Endpoint;
 /// Endpoints remembered.
 pub const MOST: usize = 512;
 /// How long an endpoint is spared.
-pub const REMEMBERED: Duration = Duration::from_secs(30 * 60);
+pub const REMEMBERED: Duration = Duration::from_secs(5 * 60);
 
 /// The endpoints, oldest first.
 #[derive(Clone, Debug, Default)]
