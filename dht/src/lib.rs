@@ -63,7 +63,7 @@ pub use items::{BadItem, Item};
 pub use lookup::{K, MAX_QUERIES};
 pub use message::AnnouncePort;
 pub use node::{
-    Config, Event, LookupId, LookupReport, Node, Queries, Role, Stats, Tracing, Transmit,
+    Config, Event, Identity, LookupId, LookupReport, Node, Queries, Role, Stats, Tracing, Transmit,
 };
 pub use population::SizeEstimate;
 pub use table::{CAPACITIES, Entry, Health};

@@ -4,7 +4,7 @@
 //! once and queue outputs; `poll_*` only pop. This file holds the type, its entrance and its views;
 //! `queries`, `storing` and `holding` answer others, `replies` receives answers, `asking` knows what else
 //! than nodes and peers can be asked for, `searches` drives lookups, `announcing` stores at their ends,
-//! `survey` looks around, `upkeep` joins and maintains. Only this module knows how the leaves fit together.
+//! `survey` looks around, `naming` knows our ids, `upkeep` joins and maintains. Only this module knows how the leaves fit together.
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
@@ -37,6 +37,7 @@ use crate::unreachable::Unreachable;
 mod announcing;
 mod asking;
 mod holding;
+mod naming;
 mod outputs;
 mod queries;
 mod replies;
@@ -49,8 +50,11 @@ mod upkeep;
 
 use asking::Errand;
 use holding::Held;
+use naming::Names;
 use outputs::Outbox;
-pub use outputs::{Config, Event, LookupId, LookupReport, Queries, Role, Stats, Tracing, Transmit};
+pub use outputs::{
+    Config, Event, Identity, LookupId, LookupReport, Queries, Role, Stats, Tracing, Transmit,
+};
 use search::{Goal, Search};
 use storing::Sampled;
 use upkeep::Upkeep;
@@ -118,7 +122,7 @@ struct Memory {
 #[derive(Debug)]
 pub struct Node {
     config: Config,
-    id: Id,
+    names: Names,
     rng: ChaCha8Rng,
     tables: PerFamily<Table>,
     asking: Transactions<Purpose>,
@@ -143,7 +147,7 @@ impl Node {
         rng.fill_bytes(&mut key);
         let id = config.id.unwrap_or_else(|| Id::random(&mut rng));
         Node {
-            id,
+            names: Names::new(id),
             tables: PerFamily {
                 v4: Table::new(id, now),
                 v6: Table::new(id, now),
@@ -304,10 +308,10 @@ impl Node {
         Some(self.searches.get(&lookup)?.report(now))
     }
 
-    /// Our id in a family. One id serves both.
+    /// Our id in a family.
     #[must_use]
-    pub fn id(&self, _family: Family) -> Id {
-        self.id
+    pub fn id(&self, family: Family) -> Id {
+        self.names.present(family)
     }
 
     /// The contacts to save and to hand to `join` next time: those that answered last time we asked.
@@ -368,10 +372,11 @@ impl Node {
         (self.server.peers.hashes(), self.server.peers.len())
     }
 
-    /// Our address as others see it, once they agree.
+    /// Our address as others see it, once they agree; that of IPv4 if there are two.
     #[must_use]
     pub fn external_address(&self) -> Option<std::net::IpAddr> {
-        self.path.votes.external()
+        BOTH.into_iter()
+            .find_map(|family| self.path.votes.external(family))
     }
 
     /// Counters since birth.
@@ -444,7 +449,7 @@ impl Node {
             Role::ReadOnly => Standing::ReadOnly,
         };
         let [v4, v6] = BOTH.map(|family| self.config.families.include(family));
-        let envelope = self.envelope(transaction);
+        let envelope = self.envelope(to.family(), transaction);
         let payload = message::write_query(&envelope, standing, Want { v4, v6 }, method);
         self.stats.queries_out.count(method);
         self.send(to, payload);
@@ -456,11 +461,11 @@ impl Node {
         self.outbox.transmit(to, payload);
     }
 
-    fn envelope<'t>(&self, transaction: &'t [u8]) -> Envelope<'t> {
+    fn envelope<'t>(&self, family: Family, transaction: &'t [u8]) -> Envelope<'t> {
         Envelope {
             transaction,
             version: self.config.version,
-            id: self.id,
+            id: self.id(family),
         }
     }
 }

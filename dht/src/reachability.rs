@@ -7,6 +7,10 @@
 use std::collections::VecDeque;
 use std::net::IpAddr;
 
+use bencode::Family;
+
+use crate::family::PerFamily;
+
 /// Votes kept, one a /16 (v6: /32) of distinct voters.
 pub const MAX_VOTES: usize = 32;
 /// Fewest agreeing votes that settle the question.
@@ -20,13 +24,16 @@ pub const MIN_VOTES: usize = 4;
 pub struct Reachability {
     /// Oldest first.
     votes: VecDeque<(IpAddr, IpAddr)>,
-    external: Option<IpAddr>,
+    external: PerFamily<Option<IpAddr>>,
 }
 
 impl Reachability {
     /// Counts that a node at `voter` saw us at `seen`. Returns the elected address when this vote
-    /// changed it.
+    /// changed it. Nobody sees us at an address of the other family.
     pub fn observed(&mut self, voter: IpAddr, seen: IpAddr) -> Option<IpAddr> {
+        if voter.is_ipv4() != seen.is_ipv4() {
+            return None;
+        }
         let network = network_of(voter);
         self.votes
             .retain(|(other, vote)| *other != network || vote.is_ipv4() != seen.is_ipv4());
@@ -41,17 +48,25 @@ impl Reachability {
             .filter(|(_, vote)| vote.is_ipv4() == seen.is_ipv4())
             .count();
         let elected = agreeing >= MIN_VOTES && agreeing * 3 >= entitled * 2;
-        if !elected || self.external == Some(seen) {
+        let external = &mut self.external[family_of(seen)];
+        if !elected || *external == Some(seen) {
             return None;
         }
-        self.external = Some(seen);
+        *external = Some(seen);
         Some(seen)
     }
 
-    /// The address last elected.
+    /// The address of a family last elected.
     #[must_use]
-    pub fn external(&self) -> Option<IpAddr> {
-        self.external
+    pub fn external(&self, family: Family) -> Option<IpAddr> {
+        self.external[family]
+    }
+}
+
+fn family_of(ip: IpAddr) -> Family {
+    match ip {
+        IpAddr::V4(_) => Family::V4,
+        IpAddr::V6(_) => Family::V6,
     }
 }
 
@@ -89,7 +104,7 @@ mod tests {
         }
         assert_eq!(votes.observed(voter(3), us(1)), Some(us(1)));
         assert_eq!(votes.observed(voter(4), us(1)), None);
-        assert_eq!(votes.external(), Some(us(1)));
+        assert_eq!(votes.external(Family::V4), Some(us(1)));
     }
 
     #[test]
@@ -98,7 +113,7 @@ mod tests {
         for host in 0..100 {
             assert_eq!(votes.observed(IpAddr::from([20, 1, 1, host]), us(1)), None);
         }
-        assert_eq!(votes.external(), None);
+        assert_eq!(votes.external(Family::V4), None);
     }
 
     #[test]
@@ -110,7 +125,7 @@ mod tests {
         for n in 20..30 {
             assert_eq!(votes.observed(voter(n), us(2)), None);
         }
-        assert_eq!(votes.external(), Some(us(1)));
+        assert_eq!(votes.external(Family::V4), Some(us(1)));
     }
 
     #[test]
@@ -123,6 +138,22 @@ mod tests {
         let changed = (100..200)
             .filter_map(|n| votes.observed(voter(n), us(2)))
             .count();
-        assert_eq!((changed, votes.external()), (1, Some(us(2))));
+        assert_eq!((changed, votes.external(Family::V4)), (1, Some(us(2))));
+    }
+
+    #[test]
+    fn each_family_elects_its_own_address() {
+        let v6 = |n: u16| IpAddr::from([0x2a00 + n, 1, 0, 0, 0, 0, 0, 1]);
+        let mut votes = Reachability::default();
+        let mut elected = Vec::new();
+        for n in 0..8 {
+            elected.extend(votes.observed(voter(n), us(1)));
+            elected.extend(votes.observed(v6(n.into()), v6(99)));
+            // What nobody can see.
+            assert_eq!(votes.observed(voter(n), v6(98)), None);
+        }
+        assert_eq!(elected, [us(1), v6(99)]);
+        assert_eq!(votes.external(Family::V4), Some(us(1)));
+        assert_eq!(votes.external(Family::V6), Some(v6(99)));
     }
 }

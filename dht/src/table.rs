@@ -14,6 +14,7 @@ use crate::contact::{Address, Contact};
 use crate::id::{ID_BITS, Id};
 
 mod bucket;
+mod rebuild;
 mod schedule;
 mod seat;
 
@@ -442,7 +443,7 @@ impl Table {
         self.birth
     }
 
-    fn seats(&self) -> impl Iterator<Item = &Seat> {
+    fn seats(&self) -> impl Iterator<Item = &Seat> + Clone {
         self.buckets.iter().flat_map(|bucket| &bucket.entries)
     }
 

@@ -192,6 +192,7 @@ impl Client {
                 let node = Node::new(
                     dht::Config {
                         id: saved.id.map(dht::Id::from),
+                        identity: dht::Identity::ByAddress,
                         families,
                         role: config.role,
                         policy: policy.clone(),

@@ -246,6 +246,7 @@ impl Driver {
             Event::Pong { endpoint, id, rtt } => self.answer_ping(endpoint, Some(Pong { id, rtt })),
             Event::PingFailed { endpoint } => self.answer_ping(endpoint, None),
             Event::ExternalAddress(ip) => tracing::debug!(%ip, "nodes agree on our address"),
+            Event::IdChanged { id, .. } => tracing::debug!(%id, "our id follows our address now"),
             Event::LinkDown => {
                 tracing::info!("the DHT hears nothing any more: the network is down")
             }

@@ -7,7 +7,7 @@
 use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
 
-use bencode::Endpoint;
+use bencode::{Endpoint, Family};
 
 use super::search::{Goal, Search};
 use super::{Event, LookupId, Node, Tracing};
@@ -121,7 +121,7 @@ impl Node {
     /// Ourselves, where events name a node.
     fn home(&self) -> Contact {
         Contact {
-            id: self.id,
+            id: self.id(Family::V4),
             endpoint: Endpoint::new([0, 0, 0, 0].into(), 0),
         }
     }

@@ -30,11 +30,24 @@ pub enum Role {
     ReadOnly,
 }
 
+/// Whether a node changes its id.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Identity {
+    /// It keeps the one that it began with.
+    #[default]
+    Kept,
+    /// BEP 42: as soon as others agree on its public address, its id in that family is one that
+    /// follows from it. A private network has no such address: the id stays.
+    ByAddress,
+}
+
 /// How a node is set up.
 #[derive(Clone, Debug)]
 pub struct Config {
-    /// Its id; `None` draws one from the seed.
+    /// The id that it begins with, in both families; `None` draws one from the seed.
     pub id: Option<Id>,
+    /// Whether it keeps that.
+    pub identity: Identity,
     /// Which IP versions it has sockets for.
     pub families: Families,
     /// Whether it answers.
@@ -52,6 +65,7 @@ impl Default for Config {
     fn default() -> Self {
         Config {
             id: None,
+            identity: Identity::default(),
             families: Families::default(),
             role: Role::default(),
             policy: AddressPolicy::new(Vec::new()),
@@ -200,6 +214,14 @@ pub enum Event {
     },
     /// Others agree on the address under which they see us (BEP 42).
     ExternalAddress(IpAddr),
+    /// Our id in this family follows from that address now. It is being looked up: `Joined` comes
+    /// once more.
+    IdChanged {
+        /// Where.
+        family: Family,
+        /// Our id there from now on.
+        id: Id,
+    },
 }
 
 /// How a lookup goes, or went.
@@ -261,7 +283,7 @@ pub struct Dropped {
     pub incomplete: u64,
     /// From an address that the policy refuses, or a family that is off.
     pub address: u64,
-    /// Carrying our own id: an echo.
+    /// Carrying an id of ours, or the one before: an echo.
     pub own_id: u64,
     /// Answers to nothing: late, or forged.
     pub unasked: u64,

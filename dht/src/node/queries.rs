@@ -59,7 +59,7 @@ impl Node {
         (transaction, length): (&[u8], usize),
         query: &Query<'_>,
     ) {
-        if query.id == self.id {
+        if self.names.are_ours(&query.id) {
             self.stats.dropped.own_id += 1;
             return;
         }
@@ -141,7 +141,7 @@ impl Node {
         (transaction, limit): (&[u8], usize),
         query: &Query<'_>,
     ) -> (Vec<u8>, Fit) {
-        let envelope = self.envelope(transaction);
+        let envelope = self.envelope(from.family(), transaction);
         let write = |answer| write(answer, limit, &envelope, from);
         match query.method {
             Method::Ping => write(Answer::default()),

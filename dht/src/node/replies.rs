@@ -23,7 +23,7 @@ impl Node {
         transaction: &[u8],
         response: &Response<'_>,
     ) {
-        if response.id == self.id {
+        if self.names.are_ours(&response.id) {
             self.stats.dropped.own_id += 1;
             return;
         }
@@ -78,6 +78,8 @@ impl Node {
             Purpose::Walk(lookup) => self.walked(now, lookup, (sender, rtt), response),
             Purpose::Announce(lookup) => self.announced(now, lookup, (from, Ack::Stored)),
         }
+        // At the end: by then the table knows whoever voted.
+        self.follow_address(now, from.family());
     }
 
     /// An error reply: the node lives, but the question got no answer.

@@ -315,7 +315,7 @@ impl Node {
     pub(super) fn usable(&self, response: &Response<'_>) -> Vec<Contact> {
         response
             .nodes()
-            .filter(|contact| contact.id != self.id && self.talks_to(contact.endpoint))
+            .filter(|contact| !self.names.are_ours(&contact.id) && self.talks_to(contact.endpoint))
             .collect()
     }
 

@@ -52,10 +52,11 @@ impl Node {
             return Err(Failure::Protocol);
         }
         let peer = Endpoint::new(from.ip, port);
+        let own = self.id(from.family());
         let stored = self
             .server
             .peers
-            .announced(now, &self.id, info_hash, (peer, part));
+            .announced(now, &own, info_hash, (peer, part));
         stored.map_err(|Full| Failure::Server)
     }
 
@@ -67,7 +68,8 @@ impl Node {
         target: &Id,
     ) -> Option<[u8; TOKEN_LENGTH]> {
         let network = self.limited_network(from);
-        let room = self.server.items.has_room(&self.id, target, network);
+        let own = self.id(from.family());
+        let room = self.server.items.has_room(&own, target, network);
         room.then(|| self.server.tokens.issue(now, from, target))
     }
 
@@ -78,7 +80,8 @@ impl Node {
         from: Endpoint,
         info_hash: &Id,
     ) -> Option<[u8; TOKEN_LENGTH]> {
-        let room = self.server.peers.has_room(&self.id, info_hash, from.ip);
+        let own = self.id(from.family());
+        let room = self.server.peers.has_room(&own, info_hash, from.ip);
         room.then(|| self.server.tokens.issue(now, from, info_hash))
     }
 
@@ -139,7 +142,8 @@ impl Node {
             BadItem::Salt => Failure::Salt,
         })?;
         let network = self.limited_network(from);
-        let stored = self.server.items.put(now, &self.id, (item, cas), network);
+        let own = self.id(from.family());
+        let stored = self.server.items.put(now, &own, (item, cas), network);
         stored.map_err(|why| match why {
             Refusal::Mismatch => Failure::Mismatch,
             Refusal::Outdated => Failure::Outdated,

@@ -111,6 +111,11 @@ impl Upkeep {
         LookupId(self.lookups)
     }
 
+    /// Our own id in `family` is being looked up.
+    pub(super) fn looks(&mut self, now: Instant, family: Family) {
+        self.looked[family] = Some(now);
+    }
+
     pub(super) fn next_tick(&self) -> Instant {
         self.next_tick
     }
@@ -203,8 +208,8 @@ impl Node {
 
     /// Asks nodes of which only the endpoint is known for nodes near us.
     fn knock(&mut self, now: Instant, doors: impl IntoIterator<Item = Endpoint>) {
-        let target = self.id;
         for door in doors.into_iter().take(BATCH) {
+            let target = self.id(door.family());
             if !self.asking.awaits(door) {
                 self.ask(
                     now,
