@@ -57,6 +57,7 @@ pub use outputs::{
 };
 use search::{Goal, Search};
 use storing::Sampled;
+use survey::Survey;
 use upkeep::Upkeep;
 
 /// Questions open to one public address before a stranger there is not asked (dht.md §4.6: a burst of
@@ -109,8 +110,7 @@ struct Memory {
     sizes: PerFamily<Population>,
     holders: Holders,
     unreachable: Unreachable,
-    /// Questions of the survey that are left.
-    survey: PerFamily<u16>,
+    survey: PerFamily<Survey>,
 }
 
 /// A DHT node.

@@ -13,25 +13,37 @@ use crate::contact::Contact;
 use crate::message::{Method, Response};
 use crate::transactions::Pending;
 
+/// How far the survey of a family is.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) enum Survey {
+    /// It begins when the node has joined.
+    #[default]
+    Ahead,
+    /// So many questions may still be asked.
+    Left(u16),
+    /// It is not repeated: lookups and upkeep keep the pool fresh.
+    Over,
+}
+
 impl Node {
-    /// The node has joined in `family`: it looks around.
+    /// The node has joined in `family`: the first time, it looks around.
     pub(super) fn begin_survey(&mut self, now: Instant, family: Family) {
-        let runs = self.memory.survey[family] > 0;
-        self.memory.survey[family] = self.config.tuning.survey;
-        if !runs {
+        if self.memory.survey[family] == Survey::Ahead {
+            self.memory.survey[family] = Survey::Left(self.config.tuning.survey);
             self.survey(now, family);
         }
     }
 
     /// The next question, if one is left and somebody can be asked.
     pub(super) fn survey(&mut self, now: Instant, family: Family) {
-        let Some(left) = self.memory.survey[family].checked_sub(1) else {
+        let Survey::Left(left) = self.memory.survey[family] else {
             return;
         };
-        self.memory.survey[family] = if self.ask_around(now, family) {
-            left
+        let asked = left > 0 && self.ask_around(now, family);
+        self.memory.survey[family] = if asked {
+            Survey::Left(left - 1)
         } else {
-            0
+            Survey::Over
         };
     }
 
