@@ -30,14 +30,29 @@ pub struct Tuning {
 impl Default for Tuning {
     fn default() -> Tuning {
         Tuning {
-            homing: 6,
+            homing: 8,
             converging: 12,
             hedge: 65,
             pool: 2_048,
-            survey: 112,
-            seeds: 16,
+            survey: 384,
+            seeds: 32,
             anchors: 2,
             margin: 4,
+        }
+    }
+}
+
+impl Tuning {
+    /// For whoever has more nodes than memory: a lookup takes a hop more, a node 100 KiB less.
+    #[must_use]
+    pub fn frugal() -> Tuning {
+        Tuning {
+            homing: 4,
+            converging: 8,
+            pool: 64,
+            survey: 8,
+            seeds: 16,
+            ..Tuning::default()
         }
     }
 }

@@ -66,6 +66,8 @@ pub struct Plan {
     pub internet: Internet,
     /// What they do.
     pub workload: Workload,
+    /// That of the other shipping nodes.
+    pub tuning: Tuning,
     /// The tunings of those shipping nodes that are placed as `Client::Tuned`.
     pub variants: Vec<Tuning>,
     /// Of everything random.
@@ -83,6 +85,7 @@ impl Plan {
             mix: Mix::default(),
             internet: Internet::calm(),
             workload: Workload { lookups: 0.0 },
+            tuning: Tuning::default(),
             variants: Vec::new(),
             seed,
         }
@@ -306,7 +309,7 @@ impl Population {
                     _ => None,
                 };
                 let config = Config {
-                    tuning: variant.copied().unwrap_or_default(),
+                    tuning: variant.copied().unwrap_or(self.plan.tuning),
                     id: resident.id,
                     families: Families::V4,
                     role: resident.standing,

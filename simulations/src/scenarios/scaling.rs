@@ -10,6 +10,8 @@
 use std::time::Duration;
 
 use super::{Options, Scale, Stopwatch, resident_bytes};
+use dht::Tuning;
+
 use crate::population::{Plan as Settlement, Population, Workload};
 use crate::report::{Axis, Cell, Chart, Report, Run, Series, Style, Table};
 
@@ -109,6 +111,7 @@ pub fn play(plan: &Plan) -> Outcome {
         let mut population = Population::new(Settlement {
             arrival: plan.arrival,
             workload: Workload { lookups: 1.0 },
+            tuning: Tuning::frugal(),
             ..Settlement::calm(*nodes, plan.seed)
         });
         population.run(plan.arrival);
