@@ -60,6 +60,7 @@ pub use contact::{Address, Contact};
 pub use family::{Families, PerFamily};
 pub use id::{BadId, Distance, ID_BITS, ID_LENGTH, Id};
 pub use items::{BadItem, Item};
+pub use limiter::Allowance;
 pub use lookup::{K, MAX_QUERIES};
 pub use message::AnnouncePort;
 pub use node::{

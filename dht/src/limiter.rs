@@ -28,6 +28,25 @@ const REFILL: Duration = Duration::from_secs(5);
 /// Sources remembered (about 100 bytes each).
 pub const MAX_SOURCES: NonZeroUsize = NonZeroUsize::new(4096).expect("positive");
 
+/// How many queries are answered, whoever asks. The default suits a home's upload; who runs a node
+/// for others, on a line of its own, may afford more.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Allowance {
+    /// At once.
+    pub burst: f64,
+    /// A second thereafter.
+    pub rate: f64,
+}
+
+impl Default for Allowance {
+    fn default() -> Allowance {
+        Allowance {
+            burst: GLOBAL_BURST,
+            rate: GLOBAL_RATE,
+        }
+    }
+}
+
 /// A bucket that fills at a steady rate and is emptied by what is answered.
 #[derive(Clone, Copy, Debug)]
 struct Bucket {
@@ -67,6 +86,7 @@ pub enum Charge {
 /// The limiter.
 #[derive(Debug)]
 pub struct Limiter {
+    allowance: Allowance,
     everybody: Bucket,
     unproven: Bucket,
     sources: LruCache<IpAddr, Bucket>,
@@ -75,10 +95,11 @@ pub struct Limiter {
 impl Limiter {
     /// A limiter with full buckets.
     #[must_use]
-    pub fn new(now: Instant) -> Limiter {
+    pub fn new(allowance: Allowance, now: Instant) -> Limiter {
         // `unbounded` allocates nothing ahead; the bound is kept in `admits`.
         Limiter {
-            everybody: Bucket::full(now, GLOBAL_BURST),
+            allowance,
+            everybody: Bucket::full(now, allowance.burst),
             unproven: Bucket::full(now, UNPROVEN_BURST),
             sources: LruCache::unbounded(),
         }
@@ -89,7 +110,8 @@ impl Limiter {
         if charge == Charge::Source && !self.source_admits(now, network_of(ip)) {
             return false;
         }
-        self.everybody.take(now, 1.0, (GLOBAL_BURST, GLOBAL_RATE))
+        let Allowance { burst, rate } = self.allowance;
+        self.everybody.take(now, 1.0, (burst, rate))
     }
 
     /// Whether a reply of so many bytes may go to somebody who may not have asked; charges it if so.
@@ -140,7 +162,7 @@ mod tests {
     #[test]
     fn a_source_gets_its_burst_then_its_rate() {
         let now = Instant::now();
-        let mut limiter = Limiter::new(now);
+        let mut limiter = Limiter::new(Allowance::default(), now);
         let admitted = (0..100)
             .filter(|_| limiter.admits(now, STRANGER, Charge::Source))
             .count();
@@ -155,7 +177,7 @@ mod tests {
     #[test]
     fn sources_do_not_disturb_each_other() {
         let now = Instant::now();
-        let mut limiter = Limiter::new(now);
+        let mut limiter = Limiter::new(Allowance::default(), now);
         while limiter.admits(now, STRANGER, Charge::Source) {}
         assert!(limiter.admits(now, IpAddr::from([9, 9, 9, 8]), Charge::Source));
     }
@@ -164,7 +186,7 @@ mod tests {
     fn only_those_are_remembered_whose_bucket_is_not_full_again() {
         assert!(SOURCE_RATE * REFILL.as_secs_f64() >= SOURCE_BURST);
         let mut now = Instant::now();
-        let mut limiter = Limiter::new(now);
+        let mut limiter = Limiter::new(Allowance::default(), now);
         for n in 0..1_000_u32 {
             now += Duration::from_millis(100);
             limiter.admits(now, IpAddr::from(n.to_be_bytes()), Charge::Source);
@@ -175,7 +197,7 @@ mod tests {
     #[test]
     fn a_v6_network_is_one_source() {
         let now = Instant::now();
-        let mut limiter = Limiter::new(now);
+        let mut limiter = Limiter::new(Allowance::default(), now);
         let admitted = (0..100_u16)
             .map(|host| IpAddr::from([0x2600, 1, 2, 3, 0, 0, 0, host]))
             .filter(|ip| limiter.admits(now, *ip, Charge::Source))
@@ -186,7 +208,7 @@ mod tests {
     #[test]
     fn everybody_together_is_limited_and_the_store_bounded() {
         let now = Instant::now();
-        let mut limiter = Limiter::new(now);
+        let mut limiter = Limiter::new(Allowance::default(), now);
         let admitted = (0..20_000_u32)
             .filter(|n| limiter.admits(now, IpAddr::from(n.to_be_bytes()), Charge::Source))
             .count();
@@ -195,9 +217,27 @@ mod tests {
     }
 
     #[test]
+    fn a_node_for_others_may_answer_more_but_none_of_them_gets_more() {
+        let now = Instant::now();
+        let allowance = Allowance {
+            burst: 5_000.0,
+            rate: 1.0,
+        };
+        let mut limiter = Limiter::new(allowance, now);
+        let stranger = (0..100)
+            .filter(|_| limiter.admits(now, STRANGER, Charge::Source))
+            .count();
+        assert_eq!(stranger, 10);
+        let admitted = (0..20_000_u32)
+            .filter(|n| limiter.admits(now, IpAddr::from(n.to_be_bytes()), Charge::Source))
+            .count();
+        assert_eq!(admitted, 4_990);
+    }
+
+    #[test]
     fn what_strangers_get_is_limited_in_bytes() {
         let now = Instant::now();
-        let mut limiter = Limiter::new(now);
+        let mut limiter = Limiter::new(Allowance::default(), now);
         let sent =
             |limiter: &mut Limiter, at| (0..2_000).filter(|_| limiter.affords(at, 300)).count();
         assert_eq!(sent(&mut limiter, now), 546);
@@ -207,7 +247,7 @@ mod tests {
     #[test]
     fn one_address_of_a_private_network_may_hold_many_nodes() {
         let now = Instant::now();
-        let mut limiter = Limiter::new(now);
+        let mut limiter = Limiter::new(Allowance::default(), now);
         let home = IpAddr::from([127, 0, 0, 1]);
         assert!((0..500).all(|_| limiter.admits(now, home, Charge::Everybody)));
     }

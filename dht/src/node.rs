@@ -160,7 +160,7 @@ impl Node {
                 peers: Peers::default(),
                 items: Items::default(),
                 sampled: Sampled::default(),
-                limiter: Limiter::new(now),
+                limiter: Limiter::new(config.allowance, now),
                 proven: Proven::new(now),
                 held: Vec::new(),
             },

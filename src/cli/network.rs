@@ -67,6 +67,7 @@ fn config(plan: &NetworkPlan, role: Role) -> ClientConfig {
         bootstrap: plan.bootstrap.iter().map(ToString::to_string).collect(),
         allowed: plan.allowed.clone(),
         state: Some(plan.state_dir.clone()),
+        ..ClientConfig::default()
     }
 }
 

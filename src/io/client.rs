@@ -94,6 +94,8 @@ pub struct ClientConfig {
     pub dht: Dht,
     /// Whether our node answers others; short runs had better not enter their tables (BEP 43).
     pub role: Role,
+    /// How many queries our node answers, whoever asks.
+    pub allowance: dht::Allowance,
     /// `HOST:PORT` of nodes to ask first.
     pub bootstrap: Vec<String>,
     /// Special ranges whose peers and nodes are accepted.
@@ -110,6 +112,7 @@ impl Default for ClientConfig {
             families: vec![Family::V4, Family::V6],
             dht: Dht::default(),
             role: Role::default(),
+            allowance: dht::Allowance::default(),
             bootstrap: BOOTSTRAP.map(String::from).to_vec(),
             allowed: Vec::new(),
             state: None,
@@ -196,6 +199,7 @@ impl Client {
                         families,
                         role: config.role,
                         policy: policy.clone(),
+                        allowance: config.allowance,
                         ..dht::Config::default()
                     },
                     entropy::seed()?,

@@ -14,6 +14,7 @@ use crate::contact::Contact;
 use crate::family::Families;
 use crate::id::Id;
 use crate::items::Item;
+use crate::limiter::Allowance;
 use crate::message::{Malformed, Method};
 use crate::tuning::Tuning;
 
@@ -57,6 +58,8 @@ pub struct Config {
     pub policy: AddressPolicy,
     /// How eager it is, and how much it remembers.
     pub tuning: Tuning,
+    /// How many queries it answers, whoever asks.
+    pub allowance: Allowance,
     /// The `v` of its messages: two letters for the client, two bytes of version.
     pub version: [u8; 4],
 }
@@ -70,6 +73,7 @@ impl Default for Config {
             role: Role::default(),
             policy: AddressPolicy::new(Vec::new()),
             tuning: Tuning::default(),
+            allowance: Allowance::default(),
             version: *b"TL\x00\x01",
         }
     }
