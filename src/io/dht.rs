@@ -6,15 +6,15 @@
 
 use std::collections::BTreeMap;
 use std::io;
-use std::net::SocketAddr;
 use std::time::Instant;
 
 use bencode::{Endpoint, Family};
-use dht::{AnnouncePort, Event, Id, LookupId, Node};
+use dht::{AnnouncePort, Event, Id, LookupId, Node, Transmit};
 use tokio::net::UdpSocket;
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::time::sleep_until;
 
+mod burst;
 mod search;
 mod strangers;
 
@@ -161,7 +161,6 @@ impl Driver {
                     self.strangers.received(from.into());
                     self.node
                         .handle_datagram(Instant::now(), from, &buffer[..length]);
-                    self.transmit();
                 }
                 // ECONNREFUSED and the like speak of one datagram sent, not of the socket.
                 Some(Err(error)) if error.kind() != io::ErrorKind::WouldBlock => {}
@@ -172,12 +171,14 @@ impl Driver {
 
     /// Datagrams that the kernel cannot take are lost, as datagrams may be.
     fn transmit(&mut self) {
+        let mut bursts: [Vec<Transmit>; 2] = Default::default();
         while let Some(transmit) = self.node.poll_transmit() {
-            let to: SocketAddr = transmit.to;
-            self.strangers.sent(to.into());
-            let socket = if to.is_ipv4() { &self.v4 } else { &self.v6 };
+            self.strangers.sent(transmit.to.into());
+            bursts[usize::from(transmit.to.is_ipv6())].push(transmit);
+        }
+        for (socket, burst) in [&self.v4, &self.v6].into_iter().zip(&bursts) {
             if let Some(socket) = socket {
-                let _ = socket.try_send_to(&transmit.payload, to);
+                burst::send(socket, burst);
             }
         }
     }
