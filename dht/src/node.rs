@@ -29,7 +29,7 @@ use crate::proven::Proven;
 use crate::reachability::Reachability;
 use crate::rounds::Rounds;
 use crate::rtt::RoundTrips;
-use crate::table::{Entry, Table};
+use crate::table::{Entry, MAX_ANCHORS, Table};
 use crate::token::Tokens;
 use crate::transactions::{Patience, Transactions};
 use crate::unreachable::Unreachable;
@@ -315,11 +315,21 @@ impl Node {
     }
 
     /// The contacts to save and to hand to `join` next time: those that answered last time we asked.
+    /// First come at most `MAX_ANCHORS` that lasted longest, from all over the internet.
     pub fn contacts(&self) -> impl Iterator<Item = Contact> {
-        BOTH.into_iter()
+        let [v4, v6] = BOTH.map(|family| self.tables[family].anchors(MAX_ANCHORS));
+        let (few4, few6) = (v4.len().min(MAX_ANCHORS / 2), v6.len().min(MAX_ANCHORS / 2));
+        let mut anchors = Vec::with_capacity(MAX_ANCHORS);
+        anchors.extend(v4.into_iter().take(MAX_ANCHORS - few6));
+        anchors.extend(v6.into_iter().take(MAX_ANCHORS - few4));
+        let known = anchors.clone();
+        let others = BOTH
+            .into_iter()
             .flat_map(|family| self.tables[family].entries())
             .filter(|entry| entry.failures == 0)
             .map(|entry| entry.contact)
+            .filter(move |contact| !known.contains(contact));
+        anchors.into_iter().chain(others)
     }
 
     /// The table of a family, bucket by bucket: index = leading bits shared with our id.

@@ -13,11 +13,14 @@ use rand::Rng;
 use crate::contact::{Address, Contact};
 use crate::id::{ID_BITS, Id};
 
+mod anchors;
 mod bucket;
+mod near;
 mod rebuild;
 mod schedule;
 mod seat;
 
+pub use anchors::MAX_ANCHORS;
 use bucket::Bucket;
 use schedule::Place;
 pub use schedule::Urgency;
@@ -210,9 +213,15 @@ impl Table {
             self.buckets.reserve_exact(bits + 1 - self.buckets.len());
             self.buckets.resize_with(bits + 1, Bucket::default);
         }
-        match self.buckets.get_mut(bits) {
-            Some(bucket) => bucket.insert(seat, capacity(bits)),
-            None => Verdict::Refused,
+        let contact = seat.contact;
+        let Some(bucket) = self.buckets.get_mut(bits) else {
+            return Verdict::Refused;
+        };
+        let verdict = bucket.insert(seat, capacity(bits));
+        self.spread();
+        match verdict {
+            Verdict::Added if !self.knows(&contact) => Verdict::Full,
+            verdict => verdict,
         }
     }
 
@@ -290,6 +299,7 @@ impl Table {
         }
         bucket.entries.remove(index);
         self.promote(&contact.id);
+        self.spread();
     }
 
     /// Gives a free place in the bucket of `id` to the best that waits there, unless its address was
@@ -346,7 +356,7 @@ impl Table {
     #[must_use]
     pub fn next_check(&self, now: Instant) -> Option<Check> {
         let moment = Moment::of(self.birth, now);
-        let near = self.nearest_bucket();
+        let near = self.bucket_of_nearest(NEAR);
         let places = self.buckets.iter().enumerate().flat_map(|(bits, bucket)| {
             let place = if bits >= near {
                 Place::Near
@@ -367,16 +377,6 @@ impl Table {
         })
     }
 
-    /// The shallowest bucket of those that hold the `NEAR` contacts closest to us.
-    fn nearest_bucket(&self) -> usize {
-        let mut count = 0;
-        let deep = self.buckets.iter().rposition(|bucket| {
-            count += bucket.entries.len();
-            count >= NEAR
-        });
-        deep.unwrap_or(0)
-    }
-
     /// `contact` is being asked by the upkeep. Returns what to ask it for, if its part of the table
     /// is poor and nobody there was asked for `pause`: an id of its bucket, or ours.
     pub fn asking(
@@ -387,7 +387,7 @@ impl Table {
         rng: &mut impl Rng,
     ) -> Option<Id> {
         let now = Moment::of(self.birth, now);
-        let (own, near) = (self.own, self.nearest_bucket());
+        let (own, near) = (self.own, self.bucket_of_nearest(NEAR));
         let bits = own.shared_bits(&contact.id);
         let bucket = self.buckets.get_mut(bits)?;
         let seat = bucket

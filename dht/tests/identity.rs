@@ -1,4 +1,4 @@
-//! The id that follows our address (BEP 42): who elects it, when it changes, and what stays.
+//! Who we are from one start to the next: the id that follows our address (BEP 42), and whom to save.
 
 #![allow(
     clippy::disallowed_methods,
@@ -233,4 +233,50 @@ fn each_family_has_its_own_id() {
         let ping = said.iter().find(|it| it.to == at).expect("a ping");
         assert_eq!(sender(ping), id);
     }
+}
+
+/// What is saved, and asked again.
+#[test]
+fn a_saved_table_begins_with_those_who_lasted_and_they_are_not_forgotten() {
+    let config = Config {
+        id: Some(Id::new([0; 20])),
+        ..Config::default()
+    };
+    let mut stage = Stage::new(config);
+    for n in 0..60 {
+        stage.votes((place(n), n), ours(3));
+        stage.now += Duration::from_secs(1);
+    }
+    stage.now += 5 * MINUTES;
+    for n in 20..60 {
+        stage.votes((place(n), n), ours(3));
+    }
+    let saved: Vec<Endpoint> = stage
+        .node
+        .contacts()
+        .map(|contact| contact.endpoint)
+        .collect();
+    let lasted: Vec<Endpoint> = (20..52).map(|n| Endpoint::from(place(n))).collect();
+    assert_eq!(saved[..32], lasted);
+    let mut distinct = saved.clone();
+    distinct.sort_unstable();
+    distinct.dedup();
+    assert_eq!(distinct.len(), saved.len(), "nobody twice");
+    // Much is heard of later, but they are asked again and again.
+    let mut next = Stage::new(Config::default());
+    next.node.join(next.now, saved);
+    for n in 0..2_000_u16 {
+        let [a, b] = n.to_be_bytes();
+        let heard = Endpoint::new([150 + a, b, 1, 1].into(), 7);
+        next.node.join(next.now, [heard]);
+    }
+    next.said();
+    let mut asked = std::collections::BTreeSet::new();
+    let end = next.now + 60 * MINUTES;
+    while next.now < end {
+        next.now = next.node.next_timeout().max(next.now);
+        next.node.handle_timeout(next.now);
+        asked.extend(next.said().into_iter().map(|it| Endpoint::from(it.to)));
+    }
+    assert!(lasted.iter().all(|one| asked.contains(one)));
 }

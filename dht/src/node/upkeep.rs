@@ -21,9 +21,9 @@ use crate::family::{BOTH, PerFamily};
 use crate::id::Id;
 use crate::lookup::K;
 use crate::message::{Method, Response};
-use crate::table::Urgency;
+use crate::table::{MAX_ANCHORS, Urgency};
 
-/// Contacts remembered for joining; the newest are kept.
+/// Contacts remembered for joining: the first `MAX_ANCHORS`, which a saved table begins with, and the newest.
 const MAX_CONTACTS: usize = 256;
 /// Contacts asked in one attempt; further attempts go on with the next ones.
 const BATCH: usize = 32;
@@ -182,7 +182,7 @@ impl Node {
                 continue;
             }
             if self.upkeep.contacts.len() >= MAX_CONTACTS {
-                self.upkeep.contacts.remove(0);
+                self.upkeep.contacts.remove(MAX_ANCHORS);
             }
             self.upkeep.contacts.push(contact);
             new.push(contact);

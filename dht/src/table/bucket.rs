@@ -11,9 +11,10 @@ use std::time::Duration;
 use super::schedule;
 use super::seat::{Bond, Moment, Proof, Seat};
 use super::{Health, MAX_REPLACEMENTS, Verdict};
+use crate::contact::Contact;
 
 /// Contacts of one /16 (v6: /32) in a bucket before a further one counts as crowded.
-const MAX_WIDE: usize = 3;
+pub(super) const MAX_WIDE: usize = 3;
 /// Whoever is here for so long keeps its place: the longer it lived, the longer it will (dht.md §2.4).
 const ESTABLISHED: Duration = Duration::from_secs(30 * 60);
 /// Buckets above this size choose by round trip.
@@ -87,6 +88,18 @@ impl Bucket {
             self.entries.reserve_exact(8);
         }
         self.entries.push(seat);
+    }
+
+    /// A sitter makes room.
+    pub(super) fn let_wait(&mut self, contact: &Contact) {
+        if let Some(index) = self
+            .entries
+            .iter()
+            .position(|seat| seat.contact == *contact)
+        {
+            let seat = self.entries.remove(index);
+            self.wait(seat);
+        }
     }
 
     fn wait(&mut self, seat: Seat) {

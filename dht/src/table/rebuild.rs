@@ -32,6 +32,7 @@ impl Table {
         for seat in sitting.into_iter().chain(waiting) {
             table.admit(seat.clone());
         }
+        table.spread();
         table.shrink();
         table
     }

@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 /// File below `src`, words of the comment, test.
-const REGISTER: [(&str, &str, &str); 32] = [
+const REGISTER: [(&str, &str, &str); 35] = [
     (
         "node/supervisor.rs",
         "only hearsay is not asked again",
@@ -133,6 +133,21 @@ const REGISTER: [(&str, &str, &str); 32] = [
         "table.rs",
         "is not taken over",
         "threat_4_2_a_living_contact_keeps_its_address_and_its_id",
+    ),
+    (
+        "table/anchors.rs",
+        "one network, however large",
+        "threat_4_8_one_block_of_addresses_gives_one_anchor",
+    ),
+    (
+        "table/near.rs",
+        "decides who finds whom here",
+        "threat_4_2_one_network_does_not_surround_us",
+    ),
+    (
+        "table/near.rs",
+        "does not drive out whoever was here",
+        "threat_4_2_one_network_does_not_surround_us",
     ),
     (
         "table/bucket.rs",
