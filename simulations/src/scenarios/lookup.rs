@@ -14,6 +14,7 @@
 use std::time::Duration;
 
 use super::arena::{self, Arena, Floor, Ground, Seen, Turns, mean};
+use crate::neighbours::Kind;
 use crate::report::{Distribution, Report, Run};
 use crate::scenarios::{Options, Scale};
 use crate::watch::{Ask, Client, Measured};
@@ -28,6 +29,9 @@ const TWICE: u32 = 10_000;
 pub(super) const SEEDS_APART: u64 = 1_000;
 /// Time for the lookups that were begun last.
 pub(super) const LAST: Duration = Duration::from_secs(180);
+
+/// A network of so many nodes takes a quarter of an hour: it is played alone, with the best clients.
+const HUGE: u32 = 50_000;
 
 /// What is compared.
 #[derive(Clone, Debug)]
@@ -52,7 +56,7 @@ impl Plan {
     /// The comparison that these options ask for; `nodes` is the largest network.
     #[must_use]
     pub fn of(options: &Options) -> Plan {
-        let clients = arena::everybody();
+        let mut clients = arena::everybody();
         let (mut cells, hosts) = match options.scale {
             Scale::Small => (vec![(300, 0.0), (300, 0.4)], 16),
             Scale::Full => {
@@ -62,7 +66,11 @@ impl Plan {
                 (all.chain([(30_000, 0.4)]).collect(), 40)
             }
         };
-        if let Some(nodes) = options.nodes {
+        if let Some(nodes) = options.nodes.filter(|nodes| *nodes >= HUGE) {
+            cells = vec![(nodes, 0.4)];
+            clients = vec![Client::Ours];
+            clients.extend([Kind::Libtorrent, Kind::Mldht, Kind::Flood].map(Client::Theirs));
+        } else if let Some(nodes) = options.nodes {
             cells.retain(|(size, _)| *size < nodes);
             cells.push((nodes, 0.4));
             if nodes <= TWICE {
