@@ -14,7 +14,7 @@
 //! | find_node, 289 bytes | 183,000 (5.45 µs) | 205,000 (4.82 µs) |
 //! | get_peers, 306 bytes | 174,000 (5.71 µs) | 204,000 (4.85 µs) |
 //!
-//! While others use the cores, both take up to a fifth longer and the difference stays. Over loopback
+//! While others use the cores, both take up to a quarter longer and the difference is a tenth. Over loopback
 //! the sender also pays for delivery: four fifths of the time were the kernel's before, 64 % sending
 //! and 15 % receiving. GSO sends one destination's datagrams together, and a node's replies have many.
 

@@ -73,7 +73,7 @@ impl Plan {
             Scale::Small => Plan {
                 nodes: options.nodes.unwrap_or(300),
                 dead: vec![0.4],
-                sweeps: vec![(&PARAMETERS[0], vec![1, 8])],
+                sweeps: vec![(&PARAMETERS[0], vec![1, 4])],
                 hosts: 16,
                 announcements: 2,
                 ..full
