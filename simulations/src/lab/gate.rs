@@ -2,7 +2,7 @@
 //!
 //! What arrives there is kept for the client, with the time of its arrival; what the client sent is
 //! handed to the world as the host's own. So distance, loss and NAT are those of every other host.
-//! Invariant: it says nothing of its own, and keeps at most [`MAX_WAITING`] datagrams each way.
+//! Invariant: it says nothing of its own, and keeps at most `MAX_WAITING` datagrams each way.
 
 use std::cell::RefCell;
 use std::collections::VecDeque;

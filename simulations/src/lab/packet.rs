@@ -1,6 +1,6 @@
 //! IPv4 with UDP inside (RFC 791, 768): reading what a client sent, writing what it is to get.
 //!
-//! Invariant: what [`write`] made, [`read`] takes, and kernels too, since both checksums are right.
+//! Invariant: what `write` made, `read` takes, and kernels too, since both checksums are right.
 //! Everything else is nothing: other protocols, fragments, options of IPv4 are skipped over.
 
 use std::net::{Ipv4Addr, SocketAddrV4};

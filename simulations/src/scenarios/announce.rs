@@ -1,6 +1,6 @@
 //! How long an announcement takes, who stores it, what it costs, and what repeating it costs.
 //!
-//! The network is that of an [`arena`](super::arena): a share of all contacts is dead, and nobody
+//! The network is that of an `arena`: a share of all contacts is dead, and nobody
 //! knows. Each client's hosts announce themselves for fresh hashes. An announcement is closed when
 //! eight nodes have acknowledged it, or when the client is done if fewer do; both are read off the
 //! wire, as are its questions. What counts is who acknowledged it: the share of the truly closest

@@ -1,6 +1,6 @@
 //! One node that has thousands of torrents: how long does it take to announce them all, and at what cost?
 //!
-//! In an [`arena`](super::arena) with dead contacts one shipping node announces its torrents, begun
+//! In an `arena` with dead contacts one shipping node announces its torrents, begun
 //! at a bounded rate, so many at once at most: once in the order of their hashes, so that neighbours
 //! on the ring follow each other and share what was learned, and once in any order. Its wire tells
 //! the questions and the new destinations a second, which home routers have to remember. When it is

@@ -2,13 +2,13 @@
 //!
 //! Each cell is a world of its own, in which all clients are compared:
 //!
-//! - The network and its death are those of an [`arena`](super::arena). "Dead share" is the share of
+//! - The network and its death are those of an `arena`. "Dead share" is the share of
 //!   nodes that died; what it means for a lookup is measured beside it, as the share of its
 //!   questions that nobody answered (gate C2).
 //! - In the first minutes after that, every client looks up every hash, from open hosts in Europe.
 //! - Several seeds make several networks of each kind, whose lookups count together.
 //!
-//! A client's floor is a [`Flood`] for each of its lookups, from the same place and with the contacts
+//! A client's floor is a `Flood` for each of its lookups, from the same place and with the contacts
 //! that the client had when it began: what is above it is due to the policy, not to the table. Full: 1,000, 3,000 and 10,000 nodes at four dead shares, and 30,000 at 40 %.
 
 use std::time::Duration;

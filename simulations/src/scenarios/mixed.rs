@@ -1,6 +1,6 @@
 //! Our nodes among others: do gains hold when we are few, and who pays for them when we are many?
 //!
-//! An [`arena`](super::arena) for each share of shipping nodes among everybody's clients. First it
+//! An `arena` for each share of shipping nodes among everybody's clients. First it
 //! lives for half an hour as it is, with a lookup an hour and node: the wires of a sample of hosts
 //! tell how many questions reach ours and the others', and how many they ask. Then a share dies, and
 //! ours and libtorrent's hosts look up the same hashes.

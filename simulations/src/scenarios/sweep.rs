@@ -1,6 +1,6 @@
 //! Which values the parameters of our lookups should have: one at a time, the others at their defaults.
 //!
-//! All variants of the node live in one [`arena`](super::arena), so they meet the same people, the
+//! All variants of the node live in one `arena`, so they meet the same people, the
 //! same dead contacts and the same hashes, and differ by one number of [`Tuning`]. They look up
 //! hashes; then they announce themselves for others, when they have already learned of some deaths.
 //! Invariant: the value that ships is in every row of values, and is measured once.
