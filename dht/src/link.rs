@@ -2,14 +2,15 @@
 //!
 //! A question that nobody answers speaks against whoever was asked only if something else came in
 //! since it was sent. With nothing at all in, the judgement waits: the next datagram, whoever sends it,
-//! proves the link; `MISSES` unanswered questions in a row, and `SILENCE`, prove the contrary.
+//! proves the link; `MISSES` contacts in a row that should answer, and `SILENCE`, prove the contrary.
 //! Invariant: what was asked before the machine slept speaks against nobody. Knows no contacts, sends
-//! nothing. `Threat:` who floods us with datagrams makes the link look alive, which is what it is.
+//! nothing. `Threat:` who floods us with datagrams makes the link look alive, which is what it is;
+//! who names dead nodes cannot make it look dead.
 
 use std::time::{Duration, Instant};
 
-/// Questions in a row that went unanswered while nothing else came in either. With four of ten
-/// contacts dead (dht.md §2.2) that happens by chance once in 250 times, and then costs a moment.
+/// Contacts in a row that did not answer while nothing else came in either. With a tenth of the table
+/// dead that happens by chance once in a million times.
 pub const MISSES: u8 = 6;
 /// Least silence of a link that is down.
 pub const SILENCE: Duration = Duration::from_secs(4);
@@ -25,6 +26,16 @@ pub enum Blame {
     Broke,
     /// Our link, which is down or was asleep.
     Us,
+}
+
+/// Who did not answer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Silent {
+    /// A contact of the table that should have answered; or any node, for one that knows no such contact.
+    Contact,
+    /// Anybody else, be it that others named it: four of ten such are dead (dht.md §2.2), and at the end
+    /// of a lookup nobody else is asked. This is only reason to ask somebody better known.
+    Stranger,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -67,8 +78,8 @@ impl Link {
         self.awake = now;
     }
 
-    /// A question sent at `sent` was given up now.
-    pub fn missed(&mut self, now: Instant, sent: Instant) -> Blame {
+    /// A question sent to `whom` at `sent` was given up now.
+    pub fn missed(&mut self, now: Instant, sent: Instant, whom: Silent) -> Blame {
         if sent < self.awake {
             return Blame::Us;
         }
@@ -78,9 +89,12 @@ impl Link {
         let State::Up { misses } = &mut self.state else {
             return Blame::Us;
         };
-        *misses = misses.saturating_add(1);
+        *misses = match whom {
+            Silent::Contact => misses.saturating_add(1),
+            Silent::Stranger => (*misses).max(1),
+        };
         let silent = now.saturating_duration_since(self.heard);
-        if *misses >= MISSES && silent >= SILENCE {
+        if whom == Silent::Contact && *misses >= MISSES && silent >= SILENCE {
             self.state = State::Down;
             return Blame::Broke;
         }
@@ -91,6 +105,12 @@ impl Link {
     #[must_use]
     pub fn is_down(&self) -> bool {
         self.state == State::Down
+    }
+
+    /// When anything last came in; before that, when we began.
+    #[must_use]
+    pub fn last_heard(&self) -> Instant {
+        self.heard
     }
 
     /// Whether there are missing answers nobody could be blamed for yet.
@@ -112,10 +132,17 @@ mod tests {
     fn an_answer_from_anybody_speaks_against_the_silent() {
         let start = Instant::now();
         let mut link = Link::new(start);
-        assert_eq!(link.missed(start + seconds(2), start), Blame::Open);
-        assert!(link.is_doubtful() && !link.heard(start + seconds(3)) && !link.is_doubtful());
+        assert_eq!(
+            link.missed(start + seconds(2), start, Silent::Contact),
+            Blame::Open
+        );
+        assert!(link.is_doubtful());
+        assert!(!link.heard(start + seconds(3)) && !link.is_doubtful());
         let sent = start + seconds(2);
-        assert_eq!(link.missed(start + seconds(4), sent), Blame::Them);
+        assert_eq!(
+            link.missed(start + seconds(4), sent, Silent::Contact),
+            Blame::Them
+        );
     }
 
     #[test]
@@ -124,10 +151,19 @@ mod tests {
         let mut link = Link::new(start);
         let now = start + seconds(5);
         for _ in 1..MISSES {
-            assert_eq!(link.missed(now, start + seconds(1)), Blame::Open);
+            assert_eq!(
+                link.missed(now, start + seconds(1), Silent::Contact),
+                Blame::Open
+            );
         }
-        assert_eq!(link.missed(now, start + seconds(1)), Blame::Broke);
-        assert_eq!(link.missed(now, start + seconds(1)), Blame::Us);
+        assert_eq!(
+            link.missed(now, start + seconds(1), Silent::Contact),
+            Blame::Broke
+        );
+        assert_eq!(
+            link.missed(now, start + seconds(1), Silent::Contact),
+            Blame::Us
+        );
         assert!(link.is_down() && link.heard(now) && !link.is_down());
     }
 
@@ -136,8 +172,27 @@ mod tests {
         let start = Instant::now();
         let mut link = Link::new(start);
         for _ in 0..100 {
-            assert_eq!(link.missed(start + seconds(2), start), Blame::Open);
+            assert_eq!(
+                link.missed(start + seconds(2), start, Silent::Contact),
+                Blame::Open
+            );
         }
+    }
+
+    #[test]
+    fn dead_nodes_that_others_name_are_no_outage() {
+        let start = Instant::now();
+        let mut link = Link::new(start);
+        let now = start + seconds(60);
+        for _ in 0..100 {
+            assert_eq!(link.missed(now, start, Silent::Stranger), Blame::Open);
+        }
+        assert!(link.is_doubtful());
+        for _ in 2..MISSES {
+            assert_eq!(link.missed(now, start, Silent::Contact), Blame::Open);
+        }
+        assert_eq!(link.missed(now, start, Silent::Stranger), Blame::Open);
+        assert_eq!(link.missed(now, start, Silent::Contact), Blame::Broke);
     }
 
     #[test]
@@ -146,6 +201,9 @@ mod tests {
         let mut link = Link::new(start);
         link.woke(start + seconds(3_600));
         link.heard(start + seconds(3_601));
-        assert_eq!(link.missed(start + seconds(3_602), start), Blame::Us);
+        assert_eq!(
+            link.missed(start + seconds(3_602), start, Silent::Contact),
+            Blame::Us
+        );
     }
 }

@@ -19,6 +19,7 @@ mod near;
 mod rebuild;
 mod schedule;
 mod seat;
+mod witness;
 
 pub use anchors::MAX_ANCHORS;
 use bucket::Bucket;

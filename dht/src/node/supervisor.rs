@@ -12,7 +12,7 @@ use super::{Event, Node, Purpose};
 use crate::contact::Contact;
 use crate::family::BOTH;
 use crate::id::Id;
-use crate::link::Blame;
+use crate::link::{Blame, Silent};
 use crate::transactions::Pending;
 use crate::unreachable::Unreachable;
 
@@ -49,19 +49,25 @@ impl Node {
     /// Nobody answered `question`.
     pub(super) fn missed(&mut self, now: Instant, question: &Pending<Purpose>) {
         let doubt = (question.to, question.expects);
+        let table = &self.tables[question.to.family()];
+        let contact = question.expects.map(|id| Contact {
+            id,
+            endpoint: question.to,
+        });
+        let heard = self.path.link.last_heard();
+        let trusted = contact.is_some_and(|contact| table.trusts(now, &contact));
+        // A node that knows nobody better takes anybody's word.
+        let whom = if trusted || table.witness(now, heard).is_none() {
+            Silent::Contact
+        } else {
+            Silent::Stranger
+        };
         // Threat: whoever is only hearsay is not asked again, whosever fault it was: it may be a
         // victim that somebody named to have us knock at its door (dht.md §4.6).
-        let known = question.expects.is_some_and(|id| {
-            let contact = Contact {
-                id,
-                endpoint: question.to,
-            };
-            self.tables[question.to.family()].knows(&contact)
-        });
-        if !known {
+        if !contact.is_some_and(|contact| table.knows(&contact)) {
             self.memory.unreachable.failed(now, question.to);
         }
-        match self.path.link.missed(now, question.sent) {
+        match self.path.link.missed(now, question.sent, whom) {
             Blame::Them => self.charge(now, doubt.0, doubt.1),
             Blame::Open => self.upkeep.doubt(now, doubt),
             Blame::Broke => {

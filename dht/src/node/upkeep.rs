@@ -46,13 +46,13 @@ const SWEEP: Duration = Duration::from_secs(10);
 /// is closed (mldht; dht.md §3.3: 90 s).
 const PROBE_DELAY: Duration = Duration::from_secs(90);
 /// Between two such probes, while young (dht.md §3.3) and later: what is worth a place comes again.
-const PROBE_PAUSES: [Duration; 2] = [Duration::from_secs(3), Duration::from_secs(20)];
+const PROBE_PAUSES: [Duration; 2] = [Duration::from_secs(3), Duration::from_secs(60)];
 /// Strangers that wait for their probe. `Threat:` whoever asks us makes us send, though not much.
 const MAX_PROBES: usize = 32;
 /// A table is young for so long: it fills, and most of its contacts are unproven.
 const YOUTH: Duration = Duration::from_secs(15 * 60);
 /// Between two lookups of our own id, while young and later.
-const SELF_LOOKUPS: [Duration; 2] = [Duration::from_secs(5 * 60), Duration::from_secs(30 * 60)];
+const SELF_LOOKUPS: [Duration; 2] = [Duration::from_secs(5 * 60), Duration::from_secs(60 * 60)];
 /// Between two questions that shall fill the same poor part of the table, while young and later.
 const FILLING: [Duration; 2] = [Duration::from_secs(30), Duration::from_secs(10 * 60)];
 
@@ -401,11 +401,23 @@ impl Node {
             self.upkeep.looked[family] = Some(now);
             let own = self.id(family);
             self.search(now, own, Goal::Refresh(family), Tracing::Off);
-        } else if let Some(check) = self.tables[family].next_check(now)
-            && (check.due <= now || self.path.link.is_doubtful())
-        {
-            self.check(now, check.contact);
+        } else if let Some(contact) = self.next_to_check(now, family) {
+            self.check(now, contact);
         }
+    }
+
+    /// Whom to ask now: while our link is in doubt, whoever should answer first.
+    fn next_to_check(&self, now: Instant, family: Family) -> Option<Contact> {
+        let (table, link) = (&self.tables[family], &self.path.link);
+        let check = table.next_check(now)?;
+        if link.is_doubtful() {
+            return Some(
+                table
+                    .witness(now, link.last_heard())
+                    .unwrap_or(check.contact),
+            );
+        }
+        (check.due <= now).then_some(check.contact)
     }
 
     /// Asks a contact whether it lives, and for others if they are missed.
