@@ -72,8 +72,10 @@ impl Report {
         let options = self.parameters.iter().filter(|(name, _)| name != "seed");
         let options = options.map(|(name, value)| format!(" --{name} {value}"));
         let options: String = options.collect();
+        // The lab plays in real time and is a command of its own.
+        let verb = if self.scenario == "lab" { "" } else { "run " };
         format!(
-            "trackless-sim run {}{options} --seed {}",
+            "trackless-sim {verb}{}{options} --seed {}",
             self.scenario, self.run.seed
         )
     }

@@ -1,7 +1,7 @@
 //! What a lab measured, as tables and a chart.
 //!
 //! Knows how to show and nothing of how it was measured. Invariant: a share or quantile is of all
-//! lookups that were ordered, those that found nothing included.
+//! lookups that were ordered: those that found nothing never end.
 
 use super::meter::Trial;
 use super::{Outcome, Row};
@@ -58,8 +58,8 @@ impl Outcome {
                 Cell::Integer(trials(row).len() as u64),
                 Cell::Integer(asking as u64),
                 Cell::Integer(first.len() as u64),
-                Cell::seconds(first.median()),
-                Cell::seconds(first.quantile(0.9)),
+                Cell::seconds(first.quantile_of(trials(row).len(), 0.5)),
+                Cell::seconds(first.quantile_of(trials(row).len(), 0.9)),
                 mean(row, |trial| trial.nodes.len() as f64),
                 Cell::number(unanswered, 2),
                 mean(row, |trial| (trial.out.packets + trial.back.packets) as f64),
@@ -90,8 +90,8 @@ impl Outcome {
                 Cell::Text(row.program.to_string()),
                 mean(row, |trial| trial.announced.len() as f64),
                 mean(row, |trial| trial.acknowledged.len() as f64),
-                Cell::seconds(last.median()),
-                Cell::seconds(last.quantile(0.9)),
+                Cell::seconds(last.quantile_of(trials(row).len(), 0.5)),
+                Cell::seconds(last.quantile_of(trials(row).len(), 0.9)),
                 mean(row, |trial| trial.all_out.packets as f64),
             ]);
         }
@@ -155,6 +155,9 @@ impl report::Outcome for Outcome {
             ("nodes", ground.nodes.to_string()),
             ("dead", ground.dead.to_string()),
             ("lookups", self.plan.lookups.to_string()),
+            ("pause", self.plan.pause.as_secs().to_string()),
+            ("joining", self.plan.joining.as_secs().to_string()),
+            ("idle", self.plan.idle.as_secs().to_string()),
             ("seed", ground.seed.to_string()),
         ];
         let late = |q| self.lag.quantile(q).unwrap_or_default() * 1e3;

@@ -48,6 +48,14 @@ impl Distribution {
         }
     }
 
+    /// The same among `all` values, of which those that are missing here never came: `None` if it is
+    /// one of them.
+    #[must_use]
+    pub fn quantile_of(&self, all: usize, q: f64) -> Option<f64> {
+        let at = q * all.saturating_sub(1) as f64 / self.len().saturating_sub(1).max(1) as f64;
+        (at <= 1.0).then(|| self.quantile(at))?
+    }
+
     /// How many values.
     #[must_use]
     pub const fn len(&self) -> usize {
@@ -122,6 +130,15 @@ mod tests {
             assert!((quantile(&values, q) - value).abs() < 1e-12, "{q}");
         }
         assert!(quantile(&[], 0.5).is_nan());
+    }
+
+    #[test]
+    fn those_that_never_came_are_later_than_all_that_did() {
+        let three: Distribution = [1.0, 2.0, 4.0].into_iter().collect();
+        let of = |all, q| three.quantile_of(all, q);
+        assert_eq!((of(3, 0.5), of(5, 0.5)), (Some(2.0), Some(4.0)));
+        assert_eq!((of(5, 0.9), of(9, 0.5)), (None, None));
+        assert_eq!(Distribution::default().quantile_of(0, 0.5), None);
     }
 
     #[test]
