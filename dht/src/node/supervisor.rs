@@ -79,17 +79,21 @@ impl Node {
         }
     }
 
-    /// Counts a missing answer against whoever owed it.
+    /// Counts a missing answer against whoever owed it. A contact that used to answer may miss one: it
+    /// answers only so many questions a second, and datagrams get lost.
     fn charge(&mut self, now: Instant, asked: Endpoint, id: Option<Id>) {
-        self.memory.unreachable.failed(now, asked);
-        if let Some(id) = id {
-            let contact = Contact {
-                id,
-                endpoint: asked,
-            };
-            self.memory.pools[asked.family()].failed(&contact);
-            self.tables[asked.family()].failed(now, &contact);
+        let family = asked.family();
+        let contact = id.map(|id| Contact {
+            id,
+            endpoint: asked,
+        });
+        if let Some(contact) = contact {
+            self.memory.pools[family].failed(&contact);
+            self.tables[family].failed(now, &contact);
             self.wake_upkeep(now);
+        }
+        if !contact.is_some_and(|contact| self.tables[family].has_hope_of(&contact)) {
+            self.memory.unreachable.failed(now, asked);
         }
     }
 }

@@ -6,7 +6,7 @@
 use std::time::Instant;
 
 use super::seat::{Moment, Proof, QUIET, Seat};
-use super::{Contact, Table};
+use super::{Contact, MAX_FAILURES, Table};
 
 /// Whether it missed nothing, and answered after a silence or just now: no closed hole in a NAT explains
 /// its silence.
@@ -23,6 +23,15 @@ impl Table {
         self.bucket_of(&contact.id).is_some_and(|bucket| {
             let mut seats = bucket.entries.iter();
             seats.any(|seat| seat.contact == *contact && should_answer(seat, now))
+        })
+    }
+
+    /// Whether exactly this contact is in the table and not bad.
+    #[must_use]
+    pub fn has_hope_of(&self, contact: &Contact) -> bool {
+        self.bucket_of(&contact.id).is_some_and(|bucket| {
+            let mut seats = bucket.entries.iter();
+            seats.any(|seat| seat.contact == *contact && seat.failures < MAX_FAILURES)
         })
     }
 

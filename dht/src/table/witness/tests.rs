@@ -49,3 +49,15 @@ fn only_who_should_answer_bears_witness_and_each_once() {
     }
     assert_eq!(table.witness(now, since), None);
 }
+
+#[test]
+fn one_missed_answer_ends_no_hope() {
+    let now = Instant::now();
+    let mut table = Table::new(Id::new([255; 20]), now);
+    assert!(!table.has_hope_of(&contact(1)));
+    table.verified(now, contact(1), Duration::ZERO, Address::Exclusive);
+    table.failed(now, &contact(1));
+    assert!(table.has_hope_of(&contact(1)));
+    table.failed(now, &contact(1));
+    assert!(table.knows(&contact(1)) && !table.has_hope_of(&contact(1)));
+}
