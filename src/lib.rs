@@ -13,6 +13,8 @@ pub mod wire;
 
 pub mod swarm;
 
+pub mod tracker;
+
 pub mod picture;
 
 pub mod storage;

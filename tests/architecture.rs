@@ -20,18 +20,19 @@ const CRATES: [(&str, &[&str]); 5] = [
 const OURS: [&str; 4] = ["bencode", "dht", "pex", "trackless"];
 
 /// The root crate's modules in their order: each uses only those before it.
-const MODULES: [&str; 7] = [
-    "metainfo", "wire", "swarm", "picture", "storage", "io", "cli",
+const MODULES: [&str; 8] = [
+    "metainfo", "wire", "swarm", "tracker", "picture", "storage", "io", "cli",
 ];
 
 /// Pure code: no clock, sockets, threads, global randomness or logging.
-const PURE: [&str; 7] = [
+const PURE: [&str; 8] = [
     "bencode/src",
     "dht/src",
     "pex/src",
     "src/metainfo",
     "src/wire",
     "src/swarm",
+    "src/tracker",
     "src/picture",
 ];
 
