@@ -13,6 +13,9 @@ use crate::Endpoint;
 /// Own endpoints that are remembered; a host has a few addresses, the world may claim many.
 const MAX_OWN: usize = 32;
 
+/// Ranges of neighbours that are kept; a host has a few links.
+const MAX_NEIGHBOURS: usize = 32;
+
 /// A range of addresses: all that share the first `prefix` bits.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Cidr {
@@ -178,6 +181,8 @@ pub struct AddressPolicy {
     allowed: Vec<Cidr>,
     /// At most [`MAX_OWN`], the newest at the end.
     own: Vec<Endpoint>,
+    /// At most [`MAX_NEIGHBOURS`].
+    neighbours: Vec<Cidr>,
 }
 
 impl AddressPolicy {
@@ -186,6 +191,7 @@ impl AddressPolicy {
         AddressPolicy {
             allowed,
             own: Vec::new(),
+            neighbours: Vec::new(),
         }
     }
 
@@ -214,6 +220,25 @@ impl AddressPolicy {
             self.own.remove(0);
         }
         self.own.push(own);
+    }
+
+    /// Sets the ranges that live on our own links; of more than 32 the first are kept. They matter to
+    /// `admits_neighbour` alone.
+    pub fn set_neighbours(&mut self, mut ranges: Vec<Cidr>) {
+        ranges.truncate(MAX_NEIGHBOURS);
+        self.neighbours = ranges;
+    }
+
+    /// Whether packets may go to `endpoint` if it spoke for itself, by a datagram or a connection of
+    /// its own: beside what `admits` allows, hosts on our own links.
+    ///
+    /// Threat: never to be asked for an address that somebody else named. A stranger would have us
+    /// knock at the router.
+    pub fn admits_neighbour(&self, endpoint: Endpoint) -> bool {
+        let endpoint = Endpoint::new(endpoint.ip, endpoint.port);
+        let within = |ranges: &[Cidr]| ranges.iter().any(|range| range.contains(endpoint.ip));
+        let near = !within(&NEVER) && within(&self.neighbours);
+        endpoint.port != 0 && !self.own.contains(&endpoint) && (near || self.admits_ip(endpoint.ip))
     }
 
     /// Whether packets may go to `endpoint`.

@@ -142,6 +142,43 @@ fn a_public_or_unspecified_bound_address_opens_nothing() {
 }
 
 #[test]
+fn neighbours_may_speak_for_themselves_and_nobody_may_name_them() {
+    let mut policy = AddressPolicy::default();
+    policy.add_own(at("192.168.1.2"));
+    assert!(!policy.admits_neighbour(at("192.168.1.7")));
+    policy.set_neighbours(vec![range("192.168.1.0/24"), range("fd00:1::/64")]);
+    for near in ["192.168.1.7", "::ffff:192.168.1.7", "fd00:1::7"] {
+        assert!(policy.admits_neighbour(at(near)), "{near}");
+        assert!(!policy.admits(at(near)), "{near}");
+        assert!(!policy.admits_ip(ip(near)), "{near}");
+    }
+    for far in [
+        "192.168.2.7",
+        "127.0.0.1",
+        "fd00:2::7",
+        "fe80::1",
+        "192.168.1.2",
+    ] {
+        assert!(!policy.admits_neighbour(at(far)), "{far}");
+    }
+    assert!(
+        policy.admits_neighbour(at("1.1.1.1")),
+        "whom anybody may name"
+    );
+    let portless = Endpoint::new(ip("192.168.1.7"), 0);
+    assert!(!policy.admits_neighbour(portless));
+    policy.set_neighbours(vec![range("0.0.0.0/0")]);
+    for never in ["224.0.0.1", "255.255.255.255", "0.0.0.0"] {
+        assert!(!policy.admits_neighbour(at(never)), "{never}");
+    }
+    let mut many = vec![range("10.0.0.0/16"); 32];
+    many.push(range("172.16.0.0/16"));
+    policy.set_neighbours(many);
+    assert!(policy.admits_neighbour(at("10.0.0.1")));
+    assert!(!policy.admits_neighbour(at("172.16.0.1")), "the 33rd");
+}
+
+#[test]
 fn port_zero_and_own_endpoints_are_refused() {
     let mut policy = AddressPolicy::default();
     assert!(!policy.admits(Endpoint::new(ip("1.1.1.1"), 0)));

@@ -23,7 +23,8 @@ use super::report::{Reporter, Style};
 use super::signals::Signals;
 use super::torrent::{Choices, magnet_of, make};
 use crate::io::{
-    Bind, Client, ClientConfig, Destination, Port, Source, Status, TorrentHandle, TorrentSpec,
+    Bind, Client, ClientConfig, Destination, LocalDiscovery, Port, Source, Status, TorrentHandle,
+    TorrentSpec,
 };
 use crate::metainfo::Info;
 use crate::storage::{Location, OpenMode};
@@ -143,6 +144,8 @@ async fn client(bootstrap: &str) -> Result<Client, Failure> {
         bind: Bind::Address(LOOPBACK),
         port: Port::Any,
         bootstrap: vec![bootstrap.to_owned()],
+        // The story is that of the DHT: nobody is to be found on another way.
+        lsd: LocalDiscovery::Off,
         ..ClientConfig::default()
     };
     Client::start(config)

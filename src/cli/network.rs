@@ -6,7 +6,7 @@ use dht::Role;
 use super::exit::Failure;
 use super::hosts;
 use super::plan::{Families, NetworkPlan};
-use crate::io::{self, Client, ClientConfig, Dht, Port};
+use crate::io::{self, Client, ClientConfig, Dht, LocalDiscovery, Port};
 
 /// Runs a command's future on a runtime of one thread: peers, torrents and the DHT share it, and
 /// hashing and files have threads of their own.
@@ -63,6 +63,11 @@ fn config(plan: &NetworkPlan, role: Role) -> ClientConfig {
             Families::V6 => vec![Family::V6],
         },
         dht: if plan.dht.is_on() { Dht::On } else { Dht::Off },
+        lsd: if plan.lsd.is_on() {
+            LocalDiscovery::On
+        } else {
+            LocalDiscovery::Off
+        },
         role,
         bootstrap: plan.bootstrap.iter().map(ToString::to_string).collect(),
         allowed: plan.allowed.clone(),

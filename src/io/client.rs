@@ -15,28 +15,32 @@ use std::io;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use bencode::{AddressPolicy, Cidr, Endpoint, Family};
-use dht::{Families, Node, Role};
+use dht::Role;
 use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::task::JoinSet;
-use tokio::time::{sleep, timeout};
 
-use super::dht::{self as dht_task, DhtHandle, DhtStatus};
+use super::dht::DhtHandle;
+use super::dialler::Dialler;
 use super::entropy;
 use super::input::Input;
 use super::listen::{self, Registration};
+use super::lsd::{self, LocalDiscovery, LsdHandle};
 use super::resolve::resolve;
 use super::sockets::{self, Bind, Port};
-use super::status::{Destination, Select, Status, TorrentEvent};
-use super::torrent::{Driver, INPUTS, Surroundings};
+use super::status::{Destination, Privacy, Select, Status, TorrentEvent};
+use super::torrent::{Announcing, Driver, INPUTS, Surroundings};
 use crate::metainfo::{Info, InfoHash};
-use crate::storage::{DhtState, load_dht_state, save_dht_state};
-use crate::swarm::{PeerSource, Settings, Torrent};
+use crate::swarm::{Mode, PeerSource, Settings, Torrent};
 use crate::wire::PeerId;
+
+mod joining;
+
+use joining::{join, save};
 
 /// Hosts asked for first contacts when the user names none: of seven operators, one of them for IPv6,
 /// because nearly all of them have been silent for months before (dht.md §4.15).
@@ -50,23 +54,12 @@ pub const BOOTSTRAP: [&str; 7] = [
     "dht.anacrolix.link:42069",
 ];
 
-/// While nobody has answered, names are resolved again after this time, doubling…
-const RESOLVE_AGAIN: Duration = Duration::from_secs(5);
-
-/// … up to this.
-const RESOLVE_AGAIN_MAX: Duration = Duration::from_secs(300);
-
-/// Saved contacts have so long to answer before bootstrap hosts are asked too.
-const SAVED_FIRST: Duration = Duration::from_secs(3);
-
-/// After so long without trouble, the next one is met without delay.
-const CALM: Duration = Duration::from_secs(600);
-
-/// How often contacts are saved while running; they are saved at the end too.
-const SAVE_INTERVAL: Duration = Duration::from_secs(300);
-
 /// Events of one torrent that may wait for its owner.
 const EVENTS: usize = 256;
+
+/// Seeds with DHT lookups of their own; further ones are announced in the node's rounds, at a pace that
+/// a home router bears however many they are.
+const FEW_SEEDS: usize = 5;
 
 /// Torrents that may come and go at once.
 const REGISTRATIONS: usize = 64;
@@ -92,6 +85,8 @@ pub struct ClientConfig {
     pub families: Vec<Family>,
     /// Whether to join the DHT.
     pub dht: Dht,
+    /// Whether to find peers in the local network.
+    pub lsd: LocalDiscovery,
     /// Whether our node answers others; short runs had better not enter their tables (BEP 43).
     pub role: Role,
     /// How many queries our node answers, whoever asks.
@@ -111,6 +106,7 @@ impl Default for ClientConfig {
             port: Port::default(),
             families: vec![Family::V4, Family::V6],
             dht: Dht::default(),
+            lsd: LocalDiscovery::default(),
             role: Role::default(),
             allowance: dht::Allowance::default(),
             bootstrap: BOOTSTRAP.map(String::from).to_vec(),
@@ -126,6 +122,26 @@ pub enum Source {
     Hash(InfoHash),
     /// Its files too.
     Info(Arc<Info>),
+}
+
+impl Source {
+    fn torrent(
+        self,
+        settings: Settings,
+        seed: [u8; 32],
+        now: Instant,
+    ) -> (InfoHash, Privacy, Torrent) {
+        match self {
+            Source::Hash(hash) => {
+                let torrent = Torrent::from_hash(hash, settings, seed, now);
+                (hash, Privacy::Unknown, torrent)
+            }
+            Source::Info(info) => {
+                let (hash, privacy) = (info.info_hash(), Privacy::of(&info));
+                (hash, privacy, Torrent::from_info(info, settings, seed, now))
+            }
+        }
+    }
 }
 
 /// A torrent to add.
@@ -144,11 +160,14 @@ pub struct TorrentSpec {
 
 /// A running client. Dropping it ends the tasks at their next step; [`Client::shutdown`] waits.
 pub struct Client {
-    bind: Bind,
+    dialler: Dialler,
     port: u16,
     policy: AddressPolicy,
     peer_id: PeerId,
     dht: Option<DhtHandle>,
+    lsd: Option<LsdHandle>,
+    /// Held by each torrent that is run to seed.
+    seeds: Arc<()>,
     registrations: mpsc::Sender<Registration>,
     state: Option<PathBuf>,
     background: JoinSet<()>,
@@ -176,54 +195,32 @@ impl Client {
                 *slot = Some(pair.udp);
             }
         }
+        let lsd = match config.lsd {
+            LocalDiscovery::On => {
+                let families = [Family::V4, Family::V6].into_iter().zip(&udp);
+                let works = families.filter(|(_, socket)| socket.is_some());
+                let families = works.map(|(family, _)| family).collect();
+                let seed = entropy::seed()?;
+                let bind = config.bind.clone();
+                Some(lsd::start(bind, families, sockets.port, seed))
+            }
+            LocalDiscovery::Off => None,
+        };
         let mut background = JoinSet::new();
         let (registrations, queue) = mpsc::channel(REGISTRATIONS);
         background.spawn(listen::run(tcp, queue));
         let dht = match config.dht {
-            Dht::On => {
-                let [v4, v6] = udp;
-                let saved = config
-                    .state
-                    .as_deref()
-                    .map(load_dht_state)
-                    .unwrap_or_default();
-                let families = match (&v4, &v6) {
-                    (Some(_), None) => Families::V4,
-                    (None, Some(_)) => Families::V6,
-                    _ => Families::Both,
-                };
-                let node = Node::new(
-                    dht::Config {
-                        id: saved.id.map(dht::Id::from),
-                        identity: dht::Identity::ByAddress,
-                        families,
-                        role: config.role,
-                        policy: policy.clone(),
-                        allowance: config.allowance,
-                        ..dht::Config::default()
-                    },
-                    entropy::seed()?,
-                    Instant::now(),
-                );
-                let handle = dht_task::start(node, v4, v6);
-                background.spawn(keep_joined(
-                    handle.clone(),
-                    saved.contacts,
-                    config.bootstrap,
-                ));
-                if let Some(folder) = config.state.clone() {
-                    background.spawn(keep_saved(handle.clone(), folder));
-                }
-                Some(handle)
-            }
+            Dht::On => Some(join(&config, policy.clone(), udp, &mut background)?),
             Dht::Off => None,
         };
         Ok(Client {
-            bind: config.bind,
+            dialler: Dialler::new(config.bind),
             port: sockets.port,
             policy,
             peer_id: PeerId::generate(&mut ChaCha8Rng::from_seed(entropy::seed()?)),
             dht,
+            lsd,
+            seeds: Arc::default(),
             registrations,
             state: config.state,
             background,
@@ -253,24 +250,28 @@ impl Client {
             ..spec.settings
         };
         let seed = entropy::seed()?;
-        let (info_hash, torrent) = match spec.source {
-            Source::Hash(hash) => (hash, Torrent::from_hash(hash, settings, seed, started)),
-            Source::Info(info) => (
-                info.info_hash(),
-                Torrent::from_info(info, settings, seed, started),
-            ),
+        let holds = (settings.mode == Mode::Seed).then(|| Arc::clone(&self.seeds));
+        // The client holds one too.
+        let announcing = match Arc::strong_count(&self.seeds) - 1 {
+            seeds if holds.is_some() && seeds > FEW_SEEDS => Announcing::Rounds,
+            _ => Announcing::Lookups,
         };
+        let (info_hash, privacy, torrent) = spec.source.torrent(settings, seed, started);
+        // BEP 27: neighbours are no trackers.
+        let lsd = self.lsd.clone().filter(|_| privacy != Privacy::Private);
         let (to_self, inputs) = mpsc::channel(INPUTS);
         let (events, heard) = mpsc::channel(EVENTS);
-        let (status, watched) = watch::channel(Status::initial(torrent.snapshot(started)));
+        let (status, watched) = watch::channel(Status::initial(torrent.snapshot(started), privacy));
         let driver = Driver {
             info_hash,
             torrent,
             destination: spec.destination,
             select: spec.select,
             surroundings: Surroundings {
-                bind: self.bind.clone(),
+                dialler: self.dialler.for_torrent(),
                 dht: self.dht.clone(),
+                lsd: lsd.clone(),
+                announcing,
                 port: self.port,
             },
             to_self: to_self.clone(),
@@ -282,7 +283,13 @@ impl Client {
             .registrations
             .send(Registration::Add(info_hash, to_self.clone()))
             .await;
-        tokio::spawn(driver.run(inputs));
+        if let Some(lsd) = &lsd {
+            lsd.add(info_hash, to_self.clone()).await;
+        }
+        tokio::spawn(async move {
+            driver.run(inputs).await;
+            drop(holds);
+        });
         for peer in spec.peers {
             let torrent = to_self.clone();
             tokio::spawn(async move {
@@ -296,6 +303,7 @@ impl Client {
             events: heard,
             status: watched,
             registrations: self.registrations.clone(),
+            lsd,
         })
     }
 
@@ -316,6 +324,7 @@ pub struct TorrentHandle {
     events: mpsc::Receiver<TorrentEvent>,
     status: watch::Receiver<Status>,
     registrations: mpsc::Sender<Registration>,
+    lsd: Option<LsdHandle>,
 }
 
 impl TorrentHandle {
@@ -350,71 +359,13 @@ impl TorrentHandle {
             .registrations
             .send(Registration::Remove(self.info_hash))
             .await;
+        if let Some(lsd) = &self.lsd {
+            lsd.remove(self.info_hash);
+        }
         if self.inputs.send(Input::Stop(done)).await.is_ok() {
             // An error means that the task has ended already.
             let _ = stopped.await;
         }
         self.status.borrow().clone()
-    }
-}
-
-/// Asks saved contacts; and bootstrap hosts, whose names are resolved anew, when nobody else answers.
-async fn keep_joined(dht: DhtHandle, saved: Vec<Endpoint>, bootstrap: Vec<String>) {
-    let mut status = dht.status();
-    let knows_some = !saved.is_empty();
-    dht.join(saved).await;
-    if knows_some {
-        // A living table of last time needs no bootstrap host at all.
-        let answered = status.wait_for(|status| status.first_node.is_some());
-        if let Ok(Err(_)) = timeout(SAVED_FIRST, answered).await {
-            return;
-        }
-    }
-    let mut pause = RESOLVE_AGAIN;
-    let mut heeded = 0;
-    loop {
-        let known = status.borrow_and_update().clone();
-        let alone = |status: &DhtStatus| status.nodes == 0 || status.appeals > known.appeals;
-        if known.nodes == 0 || known.appeals > heeded {
-            heeded = known.appeals;
-            let mut names: JoinSet<Vec<Endpoint>> = bootstrap
-                .iter()
-                .cloned()
-                .map(|host| async move { resolve(&host).await })
-                .collect();
-            while let Some(found) = names.join_next().await {
-                dht.join(found.unwrap_or_default()).await;
-            }
-            sleep(pause).await;
-            pause = (pause * 2).min(RESOLVE_AGAIN_MAX);
-        }
-        // The node keeps asking the addresses it was given; names matter again once it is alone.
-        match timeout(CALM, status.wait_for(alone)).await {
-            Ok(Ok(_)) => {}
-            Ok(Err(_)) => return,
-            Err(_) => pause = RESOLVE_AGAIN,
-        }
-    }
-}
-
-async fn keep_saved(dht: DhtHandle, folder: PathBuf) {
-    loop {
-        sleep(SAVE_INTERVAL).await;
-        save(&dht, &folder).await;
-    }
-}
-
-async fn save(dht: &DhtHandle, folder: &std::path::Path) {
-    let Some(view) = dht.view().await else { return };
-    if view.contacts.is_empty() {
-        // A start without network must not forget what earlier ones knew.
-        return;
-    }
-    let state = DhtState {
-        id: Some(*view.id.as_bytes()),
-        contacts: view.contacts,
-    };
-    if let Err(error) = save_dht_state(folder, &state) {
-        tracing::warn!(%error, "the DHT's contacts could not be saved");
     }
 }

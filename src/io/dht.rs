@@ -14,6 +14,8 @@ use tokio::net::UdpSocket;
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::time::sleep_until;
 
+use crate::metainfo::InfoHash;
+
 mod burst;
 mod search;
 mod strangers;
@@ -42,6 +44,8 @@ enum Command {
     Join(Vec<Endpoint>),
     Ping(Endpoint, Option<oneshot::Sender<Option<Pong>>>),
     View(oneshot::Sender<View>),
+    Keep(InfoHash, u16),
+    Withdraw(InfoHash),
 }
 
 /// The rest of the client's end of the DHT task. Dropping every copy ends the task.
@@ -85,6 +89,17 @@ impl DhtHandle {
     /// A node that a peer told us of (BEP 5 `port` message): pinged, kept if it answers.
     pub fn heard_of(&self, node: Endpoint) {
         let _ = self.commands.try_send(Command::Ping(node, None));
+    }
+
+    /// Announces us under `info_hash`, reachable at this TCP port, again and again until `withdraw`: one
+    /// of many, in its turn, and without telling the peers that are met on the way.
+    pub(super) async fn keep_announced(&self, info_hash: InfoHash, port: u16) {
+        let _ = self.commands.send(Command::Keep(info_hash, port)).await;
+    }
+
+    /// Ends `keep_announced`.
+    pub(super) async fn withdraw(&self, info_hash: InfoHash) {
+        let _ = self.commands.send(Command::Withdraw(info_hash)).await;
     }
 
     /// The node's inner state; `None` when the task has ended.
@@ -145,12 +160,28 @@ impl Driver {
                 },
                 () = readable(self.v4.as_ref()) => self.receive(Family::V4, &mut buffer),
                 () = readable(self.v6.as_ref()) => self.receive(Family::V6, &mut buffer),
-                () = sleep_until(timeout.into()) => self.node.handle_timeout(Instant::now()),
+                () = sleep_until(timeout.into()) => {
+                    self.cancel_abandoned();
+                    self.node.handle_timeout(Instant::now());
+                }
             }
         }
     }
 
+    /// Ends searches whose asker is gone, before they go one step further: a torrent that turned out to
+    /// be private is not announced any more (BEP 27).
+    fn cancel_abandoned(&mut self) {
+        let node = &mut self.node;
+        self.searches.retain(|lookup, events| {
+            if events.is_closed() {
+                node.cancel(*lookup);
+            }
+            !events.is_closed()
+        });
+    }
+
     fn receive(&mut self, family: Family, buffer: &mut [u8]) {
+        self.cancel_abandoned();
         for _ in 0..BATCH {
             let socket = match family {
                 Family::V4 => self.v4.as_ref(),
@@ -324,6 +355,11 @@ impl Driver {
                 self.searches.insert(lookup, events);
             }
             Command::Join(contacts) => self.node.join(now, contacts),
+            Command::Keep(info_hash, port) => {
+                let port = AnnouncePort::Explicit(port);
+                self.node.keep_announced(now, Id::from(info_hash.0), port);
+            }
+            Command::Withdraw(info_hash) => self.node.withdraw(&Id::from(info_hash.0)),
             Command::Ping(endpoint, reply) => {
                 self.node.ping(now, endpoint);
                 if let Some(reply) = reply {

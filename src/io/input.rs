@@ -3,7 +3,7 @@
 
 use std::path::PathBuf;
 
-use bencode::Endpoint;
+use bencode::{Cidr, Endpoint};
 use bytes::BytesMut;
 use tokio::net::TcpStream;
 use tokio::sync::oneshot;
@@ -50,6 +50,8 @@ pub(super) enum Input {
     Flushed(Result<Vec<PathBuf>, DiskError>),
     /// More addresses to try.
     Add(PeerSource, Vec<Endpoint>),
+    /// The addresses on our own links, for a torrent that neighbours may know of.
+    Neighbours(Vec<Cidr>),
     /// End cleanly.
     Stop(oneshot::Sender<()>),
 }

@@ -4,8 +4,9 @@
 //! input, a command or its next timeout. Decisions are the machines'; what is here moves bytes.
 //!
 //! - `client`: what an embedder starts: one node, one port, many torrents
-//! - `dht`: the node's task · `listen`: incoming handshakes
-//! - `torrent`: a torrent's task · `peer`: a connection's task · `disk`: a torrent's disk threads
+//! - `dht`: the node's task · `listen`: incoming handshakes · `lsd`: neighbours
+//! - `torrent`: a torrent's task · `peer`: a connection's task · `disk`: a torrent's disk threads ·
+//!   `dialler`: outgoing connections of all torrents
 //! - `input`: what a torrent's task hears · `status`: what a torrent's owner sees and decides
 //! - `sockets`, `resolve`, `entropy`: binding, names, seeds · `serve`: a text over HTTP
 //!
@@ -14,10 +15,12 @@
 
 mod client;
 mod dht;
+mod dialler;
 mod disk;
 mod entropy;
 mod input;
 mod listen;
+mod lsd;
 mod peer;
 mod resolve;
 mod serve;
@@ -28,7 +31,10 @@ mod torrent;
 pub use client::{BOOTSTRAP, Client, ClientConfig, Dht, Source, TorrentHandle, TorrentSpec};
 pub use dht::{Answer, DhtHandle, DhtStatus, Pong, Sample, Search, SearchEvent, Trace, View};
 pub use entropy::seed;
+pub use lsd::LocalDiscovery;
 pub use resolve::resolve;
 pub use serve::TextServer;
 pub use sockets::{Bind, Port, source_towards};
-pub use status::{Destination, Failed, SearchStatus, Select, Status, Timeline, TorrentEvent};
+pub use status::{
+    Destination, Failed, Privacy, SearchStatus, Select, Status, Timeline, TorrentEvent,
+};

@@ -13,8 +13,8 @@ use tokio::net::TcpStream;
 use tokio::sync::mpsc;
 use tokio::time::{sleep_until, timeout};
 
+use super::dialler::Dialler;
 use super::input::{Input, Opened};
-use super::sockets::{self, Bind};
 use crate::swarm::{ClosedBy, DialError, PeerKey};
 use crate::wire::{Connection, Event, Handshake, Message, Violation};
 
@@ -33,16 +33,21 @@ const CONNECT_TIMEOUT: Duration = Duration::from_secs(8);
 /// The torrent hears of bytes gone out when this many have, or all.
 const SENT_REPORT: usize = 128 << 10;
 
-/// Connects, shakes hands, then serves the connection until it ends. Failures go to the torrent.
+/// Connects when its turn has come, shakes hands, then serves the connection until it ends. Failures go to the torrent.
 pub(super) async fn dial(
-    bind: Bind,
+    dialler: Dialler,
     to: std::net::SocketAddr,
     hello: Handshake,
     peer: PeerKey,
     torrent: mpsc::Sender<Input>,
     mailbox: mpsc::Receiver<Vec<Message>>,
 ) {
-    let stream = match timeout(CONNECT_TIMEOUT, sockets::connect(&bind, to)).await {
+    let permit = dialler.permit().await;
+    if mailbox.is_closed() {
+        // The torrent has changed its mind meanwhile.
+        return;
+    }
+    let stream = match timeout(CONNECT_TIMEOUT, dialler.connect(to)).await {
         Ok(Ok(stream)) => stream,
         Ok(Err(error)) => {
             let error = match error.kind() {
@@ -62,6 +67,7 @@ pub(super) async fn dial(
             return;
         }
     };
+    drop(permit);
     let connection = Connection::outgoing(hello, Instant::now());
     let opened = Opened {
         stream,

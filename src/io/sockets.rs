@@ -175,6 +175,44 @@ fn open_pair(bind: &Bind, address: SocketAddr) -> io::Result<Pair> {
     })
 }
 
+/// A socket that hears a multicast group's `port`, whoever else on this machine does; the caller joins.
+/// It is bound to no address, since datagrams to the group and answers to us have different ones.
+///
+/// # Errors
+/// When `bind` rules the family out, or somebody uses the port for himself.
+pub(super) fn group_member(bind: &Bind, family: Family, port: u16) -> io::Result<UdpSocket> {
+    if bind.address(family).is_none() {
+        return Err(io::ErrorKind::AddrNotAvailable.into());
+    }
+    let socket = bind.prepare(family, Type::DGRAM)?;
+    socket.set_reuse_address(true)?;
+    // There two sockets of one port need this one as well.
+    #[cfg(any(target_os = "macos", target_os = "freebsd"))]
+    socket.set_reuse_port(true)?;
+    let any: IpAddr = match family {
+        Family::V4 => Ipv4Addr::UNSPECIFIED.into(),
+        Family::V6 => Ipv6Addr::UNSPECIFIED.into(),
+    };
+    socket.bind(&SocketAddr::new(any, port).into())?;
+    UdpSocket::from_std(socket.into())
+}
+
+/// A socket that sends from the bound address to multicast groups, no further than the link.
+///
+/// # Errors
+/// When `bind` rules the family out, or its address is not there.
+pub(super) fn group_speaker(bind: &Bind, family: Family) -> io::Result<UdpSocket> {
+    let local = bind.address(family);
+    let local = local.ok_or(io::ErrorKind::AddrNotAvailable)?;
+    let socket = bind.prepare(family, Type::DGRAM)?;
+    match family {
+        Family::V4 => socket.set_multicast_ttl_v4(1)?,
+        Family::V6 => socket.set_multicast_hops_v6(1)?,
+    }
+    socket.bind(&SocketAddr::new(local, 0).into())?;
+    UdpSocket::from_std(socket.into())
+}
+
 /// Connects to a peer from the bound address.
 ///
 /// # Errors

@@ -85,6 +85,28 @@ pub struct SearchStatus {
     pub next: Option<Instant>,
 }
 
+/// Whether strangers may hear of a torrent (BEP 27).
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Privacy {
+    /// Only its name is known. It is treated as public: nobody could look for the metadata otherwise.
+    Unknown,
+    /// Anybody may.
+    Public,
+    /// Only its trackers may: no DHT, no peer exchange, no local discovery.
+    Private,
+}
+
+impl Privacy {
+    /// What the files say.
+    pub(super) fn of(info: &Info) -> Privacy {
+        if info.is_private() {
+            Privacy::Private
+        } else {
+            Privacy::Public
+        }
+    }
+}
+
 /// What can be seen of a torrent from outside, renewed five times a second.
 #[derive(Clone, Debug)]
 pub struct Status {
@@ -94,17 +116,20 @@ pub struct Status {
     pub checking: Option<CheckProgress>,
     /// The DHT search.
     pub search: SearchStatus,
+    /// Whether it is private.
+    pub privacy: Privacy,
     /// Milestones.
     pub timeline: Timeline,
 }
 
 impl Status {
     /// Before anything happened.
-    pub(super) fn initial(snapshot: Snapshot) -> Status {
+    pub(super) fn initial(snapshot: Snapshot, privacy: Privacy) -> Status {
         Status {
             snapshot,
             checking: None,
             search: SearchStatus::default(),
+            privacy,
             timeline: Timeline::default(),
         }
     }

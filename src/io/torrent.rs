@@ -10,17 +10,25 @@ use bencode::Endpoint;
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::time::sleep_until;
 
-use super::dht::{DhtHandle, Search, SearchEvent, Trace};
+use super::dht::{DhtHandle, SearchEvent};
+use super::dialler::Dialler;
 use super::disk::DiskHandle;
 use super::input::{Input, Opened};
+use super::lsd::LsdHandle;
 use super::peer;
-use super::sockets::Bind;
-use super::status::{Destination, Failed, SearchStatus, Select, Status, Timeline, TorrentEvent};
+use super::status::{
+    Destination, Failed, Privacy, SearchStatus, Select, Status, Timeline, TorrentEvent,
+};
 use crate::metainfo::{Info, InfoHash};
 use crate::storage::CheckProgress;
 use crate::swarm::disk::{DiskError, Job, Reply};
-use crate::swarm::{Action, ClosedBy, Event, PeerKey, PeerSource, SearchClock, Torrent};
+use crate::swarm::{Action, ClosedBy, Event, PeerKey, SearchClock, Torrent};
 use crate::wire::{Handshake, Message};
+
+mod searching;
+
+pub(super) use searching::Announcing;
+use searching::next_event;
 
 /// Inputs that may wait. A batch of messages holds up to 256 KiB of blocks; the machine's own
 /// request budget keeps the sum below that of the memory it promises.
@@ -37,9 +45,13 @@ const STOP_TIMEOUT: Duration = Duration::from_secs(8);
 
 /// The pieces of the client that a torrent's task uses.
 pub(super) struct Surroundings {
-    pub(super) bind: Bind,
+    pub(super) dialler: Dialler,
     /// `None`: the DHT is off, or not for this torrent.
     pub(super) dht: Option<DhtHandle>,
+    /// `None`: local discovery is off, or not for this torrent, which is then not registered there.
+    pub(super) lsd: Option<LsdHandle>,
+    /// How the DHT hears of us once everything is there.
+    pub(super) announcing: Announcing,
     /// Our TCP port, to announce.
     pub(super) port: u16,
 }
@@ -78,6 +90,9 @@ struct Desk {
     checking: Option<CheckProgress>,
     timeline: Timeline,
     storage: StorageState,
+    privacy: Privacy,
+    /// How the DHT hears of us now.
+    announcing: Announcing,
 }
 
 /// Whether peers can be served.
@@ -105,6 +120,8 @@ impl Driver {
             checking: None,
             timeline: Timeline::default(),
             storage: StorageState::None,
+            privacy: Privacy::Unknown,
+            announcing: Announcing::Lookups,
         };
         let mut status_due = self.started;
         loop {
@@ -114,8 +131,9 @@ impl Driver {
                 self.publish(&mut desk, now);
                 status_due = now + STATUS_INTERVAL;
             }
-            let searching =
-                self.surroundings.dht.is_some() && desk.storage != StorageState::Opening;
+            let searching = self.surroundings.dht.is_some()
+                && desk.storage != StorageState::Opening
+                && desk.announcing == Announcing::Lookups;
             let search_at = desk.clock.next_timeout().filter(|_| searching);
             let timeout = [
                 Some(self.torrent.next_timeout()),
@@ -202,6 +220,7 @@ impl Driver {
             Input::Add(source, peers) => {
                 self.torrent.add_peers(now, source, peers);
             }
+            Input::Neighbours(ranges) => self.torrent.set_neighbours(ranges),
             Input::Stop(done) => return Some(done),
         }
         None
@@ -242,7 +261,7 @@ impl Driver {
                 Action::Dial { peer, endpoint } => {
                     let mailbox = self.mailbox(desk, peer);
                     tokio::spawn(peer::dial(
-                        self.surroundings.bind.clone(),
+                        self.surroundings.dialler.clone(),
                         SocketAddr::from(endpoint),
                         self.torrent.handshake(),
                         peer,
@@ -259,6 +278,7 @@ impl Driver {
         }
         self.flush(desk);
         while let Some(event) = self.torrent.poll_event() {
+            self.announce_as(desk, &event).await;
             self.deliver(desk, event);
         }
     }
@@ -325,10 +345,15 @@ impl Driver {
     fn handle_metadata(&mut self, desk: &mut Desk, info: Arc<Info>) {
         let now = Instant::now();
         self.reached(&mut desk.timeline.metadata, now);
-        if info.is_private() {
-            // BEP 27: peers from its trackers only.
+        desk.privacy = Privacy::of(&info);
+        if desk.privacy == Privacy::Private {
+            // BEP 27: peers from its trackers only. What a magnet link's search has told until here
+            // nobody can take back; the DHT's part of it ends with the search.
             self.surroundings.dht = None;
             desk.search = None;
+            if let Some(lsd) = self.surroundings.lsd.take() {
+                lsd.remove(self.info_hash);
+            }
         }
         self.tell(TorrentEvent::Metadata(Arc::clone(&info)));
         let Destination::Files(location, mode) =
@@ -355,42 +380,6 @@ impl Driver {
         }
     }
 
-    async fn search(&mut self, desk: &mut Desk) {
-        let Some(dht) = &self.surroundings.dht else {
-            return;
-        };
-        let search = Search::Announce(self.info_hash, self.surroundings.port);
-        desk.clock.handle_started();
-        desk.found = 0;
-        desk.search = Some(dht.search(search, Trace::Off).await);
-    }
-
-    fn handle_search(&mut self, desk: &mut Desk, event: Option<SearchEvent>) {
-        let now = Instant::now();
-        match event {
-            Some(SearchEvent::Peers(peers)) => {
-                self.reached(&mut desk.timeline.first_peers, now);
-                desk.found += self.torrent.add_peers(now, PeerSource::Dht, peers);
-            }
-            Some(SearchEvent::Progress(report)) => desk.search_status.running = Some(report),
-            Some(SearchEvent::Done(report)) => {
-                desk.search_status.running = None;
-                desk.search_status.last = Some(report);
-                desk.search_status.ended += 1;
-                self.end_search(desk, now);
-            }
-            // What only searches of other kinds tell.
-            Some(_) => {}
-            None => self.end_search(desk, now),
-        }
-    }
-
-    fn end_search(&mut self, desk: &mut Desk, now: Instant) {
-        desk.search = None;
-        desk.clock.handle_done(now, desk.found);
-        self.publish(desk, now);
-    }
-
     fn publish(&mut self, desk: &mut Desk, now: Instant) {
         if desk.timeline.first_node.is_none()
             && let Some(dht) = &self.surroundings.dht
@@ -405,6 +394,7 @@ impl Driver {
             snapshot: self.torrent.snapshot(now),
             checking: desk.checking,
             search: desk.search_status.clone(),
+            privacy: desk.privacy,
             timeline: desk.timeline,
         });
     }
@@ -412,6 +402,9 @@ impl Driver {
     /// Ends everything: peers first, so that nothing more is written; then the disk.
     async fn stop(mut self, mut desk: Desk, done: oneshot::Sender<()>) {
         self.torrent.shutdown(Instant::now());
+        if let (Some(dht), Announcing::Rounds) = (&self.surroundings.dht, desk.announcing) {
+            dht.withdraw(self.info_hash).await;
+        }
         self.drain(&mut desk).await;
         self.publish(&mut desk, Instant::now());
         desk.mailboxes.clear();
@@ -431,12 +424,5 @@ impl Driver {
         if let Err(error) = self.events.try_send(event) {
             tracing::warn!(%error, "an event was lost");
         }
-    }
-}
-
-async fn next_event(search: &mut Option<mpsc::Receiver<SearchEvent>>) -> Option<SearchEvent> {
-    match search {
-        Some(events) => events.recv().await,
-        None => std::future::pending().await,
     }
 }

@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use std::net::IpAddr;
 use std::time::{Duration, Instant};
 
-use bencode::{AddressPolicy, Endpoint};
+use bencode::{AddressPolicy, Cidr, Endpoint};
 
 use super::PeerKey;
 use super::contract::{PeerSource, SourceCounts};
@@ -119,6 +119,12 @@ impl AddressBook {
         &self.policy
     }
 
+    /// Sets the ranges on our own links: peers there may be known by what they say themselves (local
+    /// discovery, a connection of theirs), never by what others say of them.
+    pub fn set_neighbours(&mut self, ranges: Vec<Cidr>) {
+        self.policy.set_neighbours(ranges);
+    }
+
     /// Addresses kept.
     pub fn known(&self) -> usize {
         self.known.len()
@@ -136,7 +142,14 @@ impl AddressBook {
 
     /// Learns an address; a known one gains a source. `true` if it is new.
     pub fn add(&mut self, now: Instant, endpoint: Endpoint, source: PeerSource) -> bool {
-        if !self.policy.admits(endpoint) {
+        let admitted = match source {
+            // Who spoke for himself.
+            PeerSource::Lsd | PeerSource::Incoming => self.policy.admits_neighbour(endpoint),
+            PeerSource::Dht | PeerSource::Pex | PeerSource::Tracker | PeerSource::Manual => {
+                self.policy.admits(endpoint)
+            }
+        };
+        if !admitted {
             return false;
         }
         let bit = 1 << (source as u8);
@@ -237,7 +250,7 @@ impl AddressBook {
     /// Whether a connection from this address is welcome: not banned, in an allowed range, and
     /// outside ranges that the user opened the only one of its IP.
     pub fn welcomes(&self, from: Endpoint) -> Welcome {
-        if !self.policy.admits_ip(from.ip) {
+        if !self.policy.admits_neighbour(from) {
             Welcome::OutOfRange
         } else if self.is_banned(from) {
             Welcome::Banned

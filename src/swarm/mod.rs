@@ -8,6 +8,7 @@ mod contract;
 pub mod disk;
 pub mod fetch;
 pub mod geometry;
+pub mod lsd;
 pub mod picker;
 pub mod pipeline;
 pub mod rarity;

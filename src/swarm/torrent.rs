@@ -24,7 +24,7 @@ use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use bencode::Endpoint;
+use bencode::{Cidr, Endpoint};
 use bytes::Bytes;
 use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
@@ -220,6 +220,12 @@ impl Torrent {
         }
         self.dial(now);
         somebody
+    }
+
+    /// The ranges of addresses on our own links, for a torrent that neighbours may know of: whoever calls
+    /// from there is let in, whoever announces itself there may be dialled. Empty at first.
+    pub fn set_neighbours(&mut self, ranges: Vec<Cidr>) {
+        self.book.set_neighbours(ranges);
     }
 
     /// The storage is open and has these pieces. A set of the wrong length counts as empty.

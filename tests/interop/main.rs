@@ -14,6 +14,7 @@ mod clients;
 mod commands;
 mod dht;
 mod lab;
+mod local;
 #[path = "../support/mod.rs"]
 mod support;
 

@@ -36,6 +36,27 @@ fn private_addresses_and_port_zero_are_refused() {
 }
 
 #[test]
+fn a_neighbour_is_known_by_its_own_word_only() {
+    let now = Instant::now();
+    let mut book = AddressBook::new(now, AddressPolicy::default());
+    let near: Endpoint = "192.168.1.7:7000".parse().unwrap();
+    let router: Endpoint = "192.168.1.1:80".parse().unwrap();
+    assert!(!book.add(now, near, PeerSource::Lsd), "no link is known");
+    assert_eq!(book.welcomes(near), Welcome::OutOfRange);
+    book.set_neighbours(vec!["192.168.1.0/24".parse().unwrap()]);
+    for source in [PeerSource::Dht, PeerSource::Pex, PeerSource::Tracker] {
+        assert!(!book.add(now, router, source), "{source:?}");
+    }
+    assert!(book.add(now, near, PeerSource::Lsd));
+    assert_eq!(book.welcomes(near), Welcome::Yes);
+    assert_eq!(book.next(now, Need::Any), Some(near));
+    assert_eq!(book.next(now, Need::Any), None);
+    // The torrent turns out to be private, or the cable was pulled.
+    book.set_neighbours(Vec::new());
+    assert_eq!(book.welcomes(near), Welcome::OutOfRange);
+}
+
+#[test]
 fn one_attempt_per_public_ip_many_per_local_one() {
     let now = Instant::now();
     let mut book = book(now);

@@ -127,7 +127,7 @@ impl Torrent {
                 ip: peer.endpoint.ip,
                 port,
             };
-            if self.book.policy().admits(listens) {
+            if self.book.policy().admits_neighbour(listens) {
                 facts.listens = Some(listens);
                 self.book.connected(now, listens);
             }
@@ -179,6 +179,7 @@ impl Torrent {
         };
         let payload = (exchange.next_timeout() <= now).then(|| {
             let others = self.peers.iter().filter(|(other, _)| **other != key);
+            let policy = self.book.policy();
             let others = others.filter_map(|(_, peer)| {
                 let seed = if peer.is_seed() {
                     Flags::SEED.bits()
@@ -187,7 +188,9 @@ impl Torrent {
                 };
                 let dialled = peer.opener == Opener::We;
                 let reachable = if dialled { Flags::REACHABLE.bits() } else { 0 };
-                Some((peer.facts.listens?, Flags::from_bits(seed | reachable)))
+                // Threat: our neighbours' addresses are nothing for strangers.
+                let listens = peer.facts.listens.filter(|it| policy.admits(*it))?;
+                Some((listens, Flags::from_bits(seed | reachable)))
             });
             exchange.update(now, others)
         });
