@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use bencode::{AddressPolicy, Limits};
 use libfuzzer_sys::fuzz_target;
-use pex::{Exchange, FIRST_ADDED_MAX, Message};
+use pex::{Exchange, FIRST_ADDED_MAX, Message, Recent};
 
 fuzz_target!(|data: &[u8]| {
     let mut now = Instant::now();
@@ -36,6 +36,6 @@ fuzz_target!(|data: &[u8]| {
                 .iter()
                 .all(|(endpoint, _)| policy.admits(*endpoint))
         );
-        let _ = exchange.update(now, candidates);
+        let _ = exchange.update(now, candidates, &Recent::default());
     }
 });

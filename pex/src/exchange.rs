@@ -3,11 +3,13 @@
 //! Outgoing it is set algebra. `told` is what the peer thinks we are connected to; a message adds
 //! `connected - told` and drops `told - connected`. Every rule of the BEP follows: no duplicates,
 //! nobody added and dropped at once, transient peers left out, each added peer dropped some day.
+//! Where few are connected, those of [`Recent`] fill up: they are in no connected set, so the next
+//! message drops them.
 //!
-//! Incoming it is a door: rate, size, number and addresses are limited, and what passes are
+//! Incoming it is a door: rate, size, number, addresses and ports are limited, and what passes are
 //! candidates. Invariants: at most one message a minute goes out; `told` never exceeds the
-//! largest connected set there was, because with 50 or more to drop a message adds no more than it
-//! drops. It knows no socket, no extension ids and no other peer's exchange; who dials how often
+//! largest connected set there was and the recent ones, because with 50 or more to drop a message
+//! adds no more than it drops. It knows no socket, no extension ids and no other peer's exchange; who dials how often
 //! is the owner's business.
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -15,9 +17,10 @@ use std::fmt;
 use std::net::IpAddr;
 use std::time::{Duration, Instant};
 
-use bencode::{AddressPolicy, Endpoint};
+use bencode::{AddressPolicy, Endpoint, Family};
 
 use crate::message::{Flags, Message};
+use crate::recent::{RECENT_MAX, Recent};
 
 /// Between two messages of ours. BEP 11: "no more than 1 PEX message per minute".
 pub const INTERVAL: Duration = Duration::from_secs(60);
@@ -51,6 +54,11 @@ const SURPLUS_MAX: u32 = 6;
 /// Malformed messages on one connection until it is closed.
 const MALFORMED_MAX: u32 = 3;
 
+/// The first port that a candidate may have. Threat: the ports below belong to mail, names, the web
+/// and remote shells; a list of those asks a swarm to knock at somebody's servers. Who really listens
+/// there is found by other means (reliability.md P11).
+const FIRST_PORT: u16 = 1_024;
+
 /// Both directions of peer exchange with one peer.
 ///
 /// `now` never goes back. Every call ends in time proportional to its input.
@@ -60,6 +68,8 @@ pub struct Exchange {
     /// How many contacts the next message of ours may add.
     added_max: usize,
     next_at: Instant,
+    /// The latest parting that was told, or passed over, to this peer.
+    heard_of: u64,
     incoming: Incoming,
     stats: Stats,
 }
@@ -86,7 +96,8 @@ pub struct Stats {
     pub surplus: u32,
     /// Messages that were not peer exchange.
     pub malformed: u32,
-    /// Contacts that the address policy refused, or a second port of one address.
+    /// Contacts that the address policy refused, with a system port, or a second port of one
+    /// address.
     pub refused: u32,
     /// Contacts beyond what one message may add.
     pub excess: u32,
@@ -119,6 +130,7 @@ impl Exchange {
             told: BTreeSet::new(),
             added_max: FIRST_ADDED_MAX,
             next_at: now + FIRST_DELAY,
+            heard_of: 0,
             incoming: Incoming {
                 due: now,
                 surplus: 0,
@@ -132,11 +144,13 @@ impl Exchange {
     ///
     /// `connected` is whom we have completed a handshake with, under the endpoint they listen
     /// on, without the peer of this exchange. It is not read before [`Exchange::next_timeout`].
-    /// What does not fit stays in the difference and goes out a minute later.
+    /// What does not fit stays in the difference and goes out a minute later. `recent` fills a family
+    /// of which fewer than 25 are connected; what is told of it is told once.
     pub fn update(
         &mut self,
         now: Instant,
         connected: impl IntoIterator<Item = (Endpoint, Flags)>,
+        recent: &Recent,
     ) -> Option<Vec<u8>> {
         if now < self.next_at {
             return None;
@@ -148,10 +162,12 @@ impl Exchange {
         let new = connected
             .iter()
             .filter(|(endpoint, _)| !self.told.contains(endpoint));
-        let added = new
+        let mut added: Vec<(Endpoint, Flags)> = new
             .take(self.added_max)
             .map(|(endpoint, flags)| (*endpoint, *flags))
             .collect();
+        added.extend(self.fill(&connected, recent, self.added_max - added.len()));
+        self.heard_of = recent.latest();
         let gone = self
             .told
             .iter()
@@ -171,6 +187,24 @@ impl Exchange {
         self.next_at = now + INTERVAL;
         self.stats.sent = self.stats.sent.saturating_add(1);
         Some(message.encode())
+    }
+
+    /// Recent partings for families with few connections. Whom the peer still believes connected is
+    /// left out: it is dropped by this message.
+    fn fill(
+        &self,
+        connected: &BTreeMap<Endpoint, Flags>,
+        recent: &Recent,
+        room: usize,
+    ) -> Vec<(Endpoint, Flags)> {
+        let few = [Family::V4, Family::V6].into_iter().filter(|family| {
+            let alive = connected.keys().filter(|one| one.family() == *family);
+            alive.count() < RECENT_MAX
+        });
+        few.flat_map(|family| recent.since(family, self.heard_of))
+            .filter(|(one, _)| !connected.contains_key(one) && !self.told.contains(one))
+            .take(room)
+            .collect()
     }
 
     /// When [`Exchange::update`] is worth calling again.
@@ -246,7 +280,10 @@ impl Exchange {
         // Threat: many ports of one victim. BEP 11: "Duplicate IP addresses (e.g. with different
         // ports) should be ignored".
         let mut seen: BTreeSet<(IpAddr, u16)> = BTreeSet::new();
-        added.retain(|(endpoint, _)| policy.admits(*endpoint) && seen.insert(identity(*endpoint)));
+        added.retain(|(endpoint, _)| {
+            let usual = endpoint.port >= FIRST_PORT;
+            usual && policy.admits(*endpoint) && seen.insert(identity(*endpoint))
+        });
         let refused = u32::try_from(kept - added.len()).unwrap_or(u32::MAX);
         self.stats.refused = self.stats.refused.saturating_add(refused);
         let excess = u32::try_from(sent - kept).unwrap_or(u32::MAX);

@@ -5,7 +5,8 @@
 //! - [`Message`] is the payload of one `ut_pex` message: who came, who left, with [`Flags`];
 //! - [`Exchange`] is one connection's both directions: outgoing it is a set difference between
 //!   whom we are connected to and whom this peer was told of; incoming it polices the rate, the
-//!   size and the addresses.
+//!   size, the addresses and the ports;
+//! - [`Recent`] are those whom we left without blame, told where few are connected.
 //!
 //! The owner frames the payloads (BEP 10), holds the connected set, and stays silent for private
 //! torrents (BEP 27). What comes out of [`Exchange::handle_message`] are candidates that a
@@ -16,15 +17,17 @@
 //! # fn exchange(start: Instant) {
 //! let mut exchange = pex::Exchange::new(start);
 //! let peer = ("192.0.2.1:6881".parse().unwrap(), pex::Flags::REACHABLE);
-//! let payload = exchange.update(start + pex::FIRST_DELAY, [peer]);
+//! let payload = exchange.update(start + pex::FIRST_DELAY, [peer], &pex::Recent::default());
 //! assert!(payload.is_some());
 //! # }
 //! ```
 
 mod exchange;
 mod message;
+mod recent;
 
 pub use exchange::{
     Exchange, FIRST_ADDED_MAX, FIRST_DELAY, INTERVAL, LATER_ADDED_MAX, Stats, Violation,
 };
 pub use message::{Flags, Malformed, Message};
+pub use recent::{RECENT_MAX, Recent};

@@ -5,7 +5,8 @@ use std::time::{Duration, Instant};
 
 use bencode::{AddressPolicy, Endpoint};
 use pex::{
-    Exchange, FIRST_ADDED_MAX, FIRST_DELAY, Flags, INTERVAL, LATER_ADDED_MAX, Message, Violation,
+    Exchange, FIRST_ADDED_MAX, FIRST_DELAY, Flags, INTERVAL, LATER_ADDED_MAX, Message, Recent,
+    Violation,
 };
 use proptest::prelude::*;
 use proptest::test_runner::RngSeed;
@@ -47,10 +48,19 @@ fn payload(added: Vec<(Endpoint, Flags)>) -> Vec<u8> {
 fn after_telling(told: Vec<(Endpoint, Flags)>) -> (Exchange, Instant) {
     let mut exchange = Exchange::new(origin());
     let now = exchange.next_timeout();
-    assert!(exchange.update(now, told).is_some());
+    assert!(say(&mut exchange, now, told).is_some());
     let next = exchange.next_timeout();
     assert_eq!(next, now + INTERVAL);
     (exchange, next)
+}
+
+/// What `exchange` says when nobody was left lately.
+fn say(
+    exchange: &mut Exchange,
+    now: Instant,
+    connected: impl IntoIterator<Item = (Endpoint, Flags)>,
+) -> Option<Vec<u8>> {
+    exchange.update(now, connected, &Recent::default())
 }
 
 fn told(payload: Option<Vec<u8>>) -> Message {
@@ -62,8 +72,8 @@ fn the_first_message_comes_soon_and_is_full() {
     let start = origin();
     let mut exchange = Exchange::new(start);
     assert_eq!(exchange.next_timeout(), start + FIRST_DELAY);
-    assert_eq!(exchange.update(start, peers(0..300)), None);
-    let message = told(exchange.update(start + FIRST_DELAY, peers(0..300)));
+    assert_eq!(say(&mut exchange, start, peers(0..300)), None);
+    let message = told(say(&mut exchange, start + FIRST_DELAY, peers(0..300)));
     assert_eq!(message.added.len(), FIRST_ADDED_MAX);
     assert!(message.dropped.is_empty());
     assert!(message.encode().len() < 5 << 10);
@@ -73,14 +83,14 @@ fn the_first_message_comes_soon_and_is_full() {
 fn later_messages_carry_fifty_until_all_is_told() {
     let (mut exchange, mut now) = after_telling(peers(0..300));
     for expected in [50, 50] {
-        assert_eq!(exchange.update(now - SECOND, peers(0..300)), None);
+        assert_eq!(say(&mut exchange, now - SECOND, peers(0..300)), None);
         assert_eq!(
-            told(exchange.update(now, peers(0..300))).added.len(),
+            told(say(&mut exchange, now, peers(0..300))).added.len(),
             expected
         );
         now += INTERVAL;
     }
-    assert_eq!(exchange.update(now, peers(0..300)), None);
+    assert_eq!(say(&mut exchange, now, peers(0..300)), None);
     assert_eq!(exchange.stats().sent, 3);
 }
 
@@ -88,7 +98,7 @@ fn later_messages_carry_fifty_until_all_is_told() {
 fn who_left_is_dropped_fifty_at_a_time() {
     let (mut exchange, now) = after_telling(peers(0..120));
     let lengths = (0..4).map(|minute| {
-        let payload = exchange.update(now + INTERVAL * minute, []);
+        let payload = say(&mut exchange, now + INTERVAL * minute, []);
         payload.map_or(0, |payload| Message::parse(&payload).unwrap().dropped.len())
     });
     assert_eq!(lengths.collect::<Vec<_>>(), [50, 50, 20, 0]);
@@ -97,7 +107,7 @@ fn who_left_is_dropped_fifty_at_a_time() {
 #[test]
 fn only_the_difference_is_told() {
     let (mut exchange, now) = after_telling(peers(0..10));
-    let message = told(exchange.update(now, peers(3..12)));
+    let message = told(say(&mut exchange, now, peers(3..12)));
     let added: BTreeSet<_> = message
         .added
         .iter()
@@ -112,19 +122,22 @@ fn only_the_difference_is_told() {
 fn transient_peers_are_never_mentioned() {
     let (mut exchange, now) = after_telling(peers(0..3));
     // Came and left, or left and came back, between two messages.
-    assert_eq!(exchange.update(now - SECOND * 30, peers(0..9)), None);
-    assert_eq!(exchange.update(now - SECOND * 20, peers(1..2)), None);
-    assert_eq!(exchange.update(now, peers(0..3)), None);
+    assert_eq!(say(&mut exchange, now - SECOND * 30, peers(0..9)), None);
+    assert_eq!(say(&mut exchange, now - SECOND * 20, peers(1..2)), None);
+    assert_eq!(say(&mut exchange, now, peers(0..3)), None);
 }
 
 #[test]
 fn silence_is_not_a_message_and_waits_no_minute() {
     let start = origin();
     let mut exchange = Exchange::new(start);
-    assert_eq!(exchange.update(start + FIRST_DELAY, []), None);
+    assert_eq!(say(&mut exchange, start + FIRST_DELAY, []), None);
     let next = exchange.next_timeout();
     assert!(next > start + FIRST_DELAY && next < start + INTERVAL);
-    assert_eq!(told(exchange.update(next, peers(0..130))).added.len(), 130);
+    assert_eq!(
+        told(say(&mut exchange, next, peers(0..130))).added.len(),
+        130
+    );
 }
 
 #[test]
@@ -132,7 +145,11 @@ fn an_endpoint_that_nobody_can_call_is_not_told() {
     let mut exchange = Exchange::new(origin());
     let portless = Endpoint { port: 0, ..peer(1) };
     assert_eq!(
-        exchange.update(exchange.next_timeout(), [(portless, Flags::NONE)]),
+        say(
+            &mut exchange,
+            origin() + INTERVAL,
+            [(portless, Flags::NONE)]
+        ),
         None
     );
 }
@@ -162,6 +179,8 @@ fn candidates_pass_the_address_policy() {
         "127.0.0.1:80",
         "[ff02::1]:80",
         "11.0.0.9:6881",
+        "11.0.0.2:25",
+        "[2606:4700::2]:1023",
     ];
     let mut list: Vec<_> = bad.map(|text| (text.parse().unwrap(), Flags::NONE)).into();
     list.push((peer(1), Flags::SEED));
@@ -169,13 +188,13 @@ fn candidates_pass_the_address_policy() {
     policy.add_own("11.0.0.9:6881".parse().unwrap());
     let found = exchange.handle_message(origin(), &payload(list), &policy);
     assert_eq!(found, Ok(vec![(peer(1), Flags::SEED)]));
-    assert_eq!(exchange.stats().refused, 5);
+    assert_eq!(exchange.stats().refused, 7);
 }
 
 #[test]
 fn one_address_is_one_candidate_except_on_loopback() {
     let ports = |ip: &str| -> Vec<_> {
-        (1..=40)
+        (2_001..=2_040)
             .map(|port| (format!("{ip}:{port}").parse().unwrap(), Flags::NONE))
             .collect()
     };
@@ -184,7 +203,7 @@ fn one_address_is_one_candidate_except_on_loopback() {
     let victim = exchange
         .handle_message(origin(), &payload(ports("11.0.0.1")), &policy)
         .unwrap();
-    assert_eq!(victim, [("11.0.0.1:1".parse().unwrap(), Flags::NONE)]);
+    assert_eq!(victim, [("11.0.0.1:2001".parse().unwrap(), Flags::NONE)]);
     let local = exchange
         .handle_message(origin(), &payload(ports("127.0.0.1")), &policy)
         .unwrap();
@@ -277,7 +296,7 @@ fn our_pace_is_within_what_we_accept() {
     let mut known = BTreeSet::new();
     for round in 0..30 {
         now = ours.next_timeout();
-        if let Some(payload) = ours.update(now, peers(0..250 + round)) {
+        if let Some(payload) = say(&mut ours, now, peers(0..250 + round)) {
             let found = theirs.handle_message(now, &payload, &policy).unwrap();
             known.extend(found.into_iter().map(|(endpoint, _)| endpoint));
         }
@@ -306,7 +325,7 @@ proptest! {
         let rest = std::iter::repeat_n((from, count, 60), 20);
         for (from, count, pause) in steps.iter().copied().chain(rest) {
             now += SECOND * pause;
-            let Some(payload) = exchange.update(now, peers(from..from + count)) else { continue };
+            let Some(payload) = say(&mut exchange, now, peers(from..from + count)) else { continue };
             prop_assert!(last_sent.is_none_or(|last| now - last >= INTERVAL));
             let message = Message::parse(&payload).unwrap();
             let limit = if last_sent.is_none() { FIRST_ADDED_MAX } else { LATER_ADDED_MAX };

@@ -247,6 +247,7 @@ impl Follow<'_> {
             (Source::Tracker, by_source.tracker),
             (Source::Lsd, by_source.lsd),
             (Source::Manual, by_source.manual),
+            (Source::Saved, by_source.saved),
         ];
         for (source, found) in sources {
             let told = findings.told.iter_mut().find(|(other, _)| *other == source);

@@ -19,6 +19,7 @@ pub mod args;
 pub mod config;
 mod demo;
 mod dht;
+mod diagnosis;
 mod doctor;
 mod drawing;
 mod events;

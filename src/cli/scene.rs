@@ -1,17 +1,13 @@
-//! What a torrent's state means to a person: from counters to one [`Update`] and, when nothing
-//! happens, to a diagnosis (rules 2 and 3 of `cli.md`): why, what comes next, when.
+//! What a torrent's state means to a person: from counters to one [`Update`]. When nothing happens
+//! `diagnosis` says why.
 //!
 //! Pure: the state comes in, sentences go out.
 
 use std::time::{Duration, Instant};
 
-use super::format::duration;
 use super::update::{Transfer, Update};
 use crate::io::{DhtStatus, Status};
 use crate::swarm::Phase;
-
-/// Without any answer for this long, something is wrong with the network.
-const NO_ANSWER: Duration = Duration::from_secs(5);
 
 /// Everything that a sentence is made of.
 pub(super) struct Scene<'a> {
@@ -144,61 +140,5 @@ impl Scene<'_> {
                 elapsed: self.elapsed,
             },
         }
-    }
-
-    /// Why nothing happens, what happens next and when; `None` while something happens or it is
-    /// too early to tell.
-    pub(super) fn diagnosis(&self) -> Option<String> {
-        let snapshot = &self.status.snapshot;
-        let peers = &snapshot.peers;
-        let busy = matches!(
-            snapshot.phase,
-            Phase::Complete | Phase::Opening | Phase::Paused
-        );
-        if busy || peers.connected > 0 || self.status.checking.is_some() {
-            return None;
-        }
-        let next = self
-            .status
-            .search
-            .next
-            .map(|next| next.saturating_duration_since(self.now));
-        let again = match next {
-            Some(wait) => format!("looking again in {}", duration(wait)),
-            None => "the lookup goes on".to_owned(),
-        };
-        let Some(dht) = self.dht else {
-            return (self.elapsed > NO_ANSWER).then(|| {
-                format!(
-                    "no connection to any of {} known peers, and the DHT is off; \
-                     each is tried again with growing pauses",
-                    peers.known
-                )
-            });
-        };
-        if dht.nodes == 0 {
-            return (self.elapsed > NO_ANSWER).then(|| {
-                format!(
-                    "no UDP answer from any of {} bootstrap nodes: this machine is offline, or UDP \
-                     is blocked; they are asked again with pauses up to a minute",
-                    self.bootstrap
-                )
-            });
-        }
-        let last = self.status.search.last.as_ref()?;
-        if last.peers == 0 && peers.known == 0 {
-            return Some(format!(
-                "asked {} nodes up to {} shared bits; nobody announces this torrent; {again}",
-                last.asked, last.closest_bits
-            ));
-        }
-        let failed = peers.refused + peers.timed_out;
-        (peers.tried > 0 && failed >= peers.tried).then(|| {
-            format!(
-                "{} peers known, none can be reached: {} refused, {} timed out; \
-                 they are tried again later, {again}",
-                peers.known, peers.refused, peers.timed_out
-            )
-        })
     }
 }

@@ -149,6 +149,8 @@ pub enum Source {
     Lsd,
     /// `--peer` or the magnet link.
     Manual,
+    /// They worked in an earlier run.
+    Saved,
 }
 
 impl Source {
@@ -160,6 +162,7 @@ impl Source {
             Source::Tracker => "tracker",
             Source::Lsd => "lsd",
             Source::Manual => "manual",
+            Source::Saved => "saved",
         }
     }
 }

@@ -245,6 +245,7 @@ fn whence(source: Source) -> &'static str {
         Source::Tracker => "from a tracker",
         Source::Lsd => "in the local network",
         Source::Manual => "given",
+        Source::Saved => "that worked in an earlier run",
     }
 }
 

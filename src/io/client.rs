@@ -27,6 +27,7 @@ use tokio::task::JoinSet;
 use super::dht::DhtHandle;
 use super::dialler::Dialler;
 use super::entropy;
+use super::host_cache::HostCache;
 use super::input::Input;
 use super::listen::{self, Registration};
 use super::lsd::{self, LocalDiscovery, LsdHandle};
@@ -262,9 +263,14 @@ impl Client {
         let (to_self, inputs) = mpsc::channel(INPUTS);
         let (events, heard) = mpsc::channel(EVENTS);
         let (status, watched) = watch::channel(Status::initial(torrent.snapshot(started), privacy));
+        let cache = match self.state.clone() {
+            Some(folder) => Some(HostCache::open(folder, info_hash, &to_self).await),
+            None => None,
+        };
         let driver = Driver {
             info_hash,
             torrent,
+            cache,
             destination: spec.destination,
             select: spec.select,
             surroundings: Surroundings {

@@ -7,6 +7,7 @@
 //! - `dht`: the node's task · `listen`: incoming handshakes · `lsd`: neighbours
 //! - `torrent`: a torrent's task · `peer`: a connection's task · `disk`: a torrent's disk threads ·
 //!   `dialler`: outgoing connections of all torrents
+//! - `host_cache`: the peers that worked, from one run to the next
 //! - `input`: what a torrent's task hears · `status`: what a torrent's owner sees and decides
 //! - `sockets`, `resolve`, `entropy`: binding, names, seeds · `serve`: a text over HTTP
 //!
@@ -18,6 +19,7 @@ mod dht;
 mod dialler;
 mod disk;
 mod entropy;
+mod host_cache;
 mod input;
 mod listen;
 mod lsd;

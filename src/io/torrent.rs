@@ -13,6 +13,7 @@ use tokio::time::sleep_until;
 use super::dht::{DhtHandle, SearchEvent};
 use super::dialler::Dialler;
 use super::disk::DiskHandle;
+use super::host_cache::HostCache;
 use super::input::{Input, Opened};
 use super::lsd::LsdHandle;
 use super::peer;
@@ -60,6 +61,8 @@ pub(super) struct Surroundings {
 pub(super) struct Driver {
     pub(super) info_hash: InfoHash,
     pub(super) torrent: Torrent,
+    /// `None`: nothing is kept.
+    pub(super) cache: Option<HostCache>,
     pub(super) destination: Destination,
     pub(super) select: Option<Select>,
     pub(super) surroundings: Surroundings,
@@ -130,6 +133,9 @@ impl Driver {
             if now >= status_due {
                 self.publish(&mut desk, now);
                 status_due = now + STATUS_INTERVAL;
+                if let Some(cache) = self.cache.as_mut().filter(|cache| cache.is_due(now)) {
+                    drop(cache.save(now, self.torrent.worked()));
+                }
             }
             let searching = self.surroundings.dht.is_some()
                 && desk.storage != StorageState::Opening
@@ -401,6 +407,9 @@ impl Driver {
 
     /// Ends everything: peers first, so that nothing more is written; then the disk.
     async fn stop(mut self, mut desk: Desk, done: oneshot::Sender<()>) {
+        let worked = self.torrent.worked();
+        let cache = self.cache.as_mut();
+        let saving = cache.map(|cache| cache.save(Instant::now(), worked));
         self.torrent.shutdown(Instant::now());
         if let (Some(dht), Announcing::Rounds) = (&self.surroundings.dht, desk.announcing) {
             dht.withdraw(self.info_hash).await;
@@ -411,6 +420,9 @@ impl Driver {
         if let Some(disk) = desk.disk.take() {
             // A disk that hangs must not keep the user waiting.
             let _ = tokio::time::timeout(STOP_TIMEOUT, disk.stop()).await;
+        }
+        if let Some(saving) = saving {
+            let _ = tokio::time::timeout(STOP_TIMEOUT, saving).await;
         }
         let _ = done.send(());
     }

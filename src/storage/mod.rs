@@ -2,7 +2,7 @@
 //!
 //! The way through: `layout` says which files there are, `beneath` opens them without leaving their
 //! folder, `backing` is what storage can do, `files` and `memory` do it, `journal` (under `lock`)
-//! remembers, `check` decides what to believe, `foreign` what is not ours to change, `open` puts a `disk` together, `settle` is its slow
+//! remembers, `peers` whom to call first, `check` decides what to believe, `foreign` what is not ours to change, `open` puts a `disk` together, `settle` is its slow
 //! half. Blocking throughout; whoever drives it brings threads and the time. Read `disk` first.
 
 mod backing;
@@ -22,6 +22,7 @@ mod lock;
 mod memory;
 mod notes;
 mod open;
+mod peers;
 mod settle;
 mod sync;
 #[cfg(test)]
@@ -33,4 +34,5 @@ pub use dht_state::{DhtState, load_dht_state, save_dht_state};
 pub use disk::Disk;
 pub use error::OpenError;
 pub use open::{Location, Opened, free_space, saved_info, verify};
+pub use peers::{SavedPeer, load_peers, save_peers};
 pub use sync::{SyncJob, SyncOutcome};

@@ -1,103 +1,60 @@
 //! The addresses of a swarm: who is known, from where, what became of the attempts, whom to dial
-//! next. No BEP; the bounds are those of reliability.md P11, P12 and §3.
+//! next. BEP 11 "Security Considerations" and BEP 40; the bounds are those of reliability.md P11, P12.
 //!
-//! Invariant: at most [`MAX_KNOWN`] addresses, one attempt or connection per address and, outside
-//! ranges that the user opened, per IP. A banned address is never offered. Knows no connections.
+//! `known` is one address, `tellers` the peers that named some, `order` whom to dial first, `pace` how
+//! fast hearsay is tried, `why` the account of it. Invariant: at most [`MAX_KNOWN`] addresses, one
+//! attempt or connection per address and, outside ranges that the user opened, per IP. A banned
+//! address is never offered. Knows no connections.
+
+mod known;
+mod nearby;
+mod order;
+mod pace;
+mod tellers;
+mod why;
+mod words;
 
 use std::collections::BTreeMap;
 use std::net::IpAddr;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use bencode::{AddressPolicy, Cidr, Endpoint};
+use pex::Flags;
 
-use super::PeerKey;
 use super::contract::{PeerSource, SourceCounts};
+use super::priority::priority;
+pub use known::{Completeness, Failure, Outcome};
+use known::{Known, Proof, State};
+use nearby::neighbourhood;
+use order::{Crowd, Rank, rank};
+use pace::Pace;
+use tellers::{Teller, Tellers};
+pub use why::Why;
+pub use words::{Need, Welcome};
 
 /// Addresses kept per torrent (reliability.md P11).
 pub const MAX_KNOWN: usize = 2_000;
 
-/// Addresses that one peer may put in by peer exchange (P11).
-const MAX_PER_TELLER: u32 = 100;
+/// Ports of one public IP that others may name; several peers may live behind one NAT.
+const MAX_PORTS: usize = 4;
 
-/// Tellers remembered; a teller that comes back after so many others starts anew.
-const MAX_TELLERS: usize = 1_000;
+/// Addresses of one /24 (IPv6: /48) that may be in the book on the word of peers alone (P11).
+const MAX_NEIGHBOURS: usize = 4;
 
-/// Attempts to addresses that only peers vouched for: a burst, then so many a second (P11).
-const PEX_BURST: u32 = 20;
-const PEX_PAUSE: Duration = Duration::from_millis(500);
-
-/// Wait after a failed attempt, times 4 for each further one…
-const BACKOFF: Duration = Duration::from_secs(15);
-/// … but times 2 if the user named the address, …
-const MANUAL_BACKOFF: Duration = Duration::from_secs(2);
-/// … at most this.
-const MAX_BACKOFF: Duration = Duration::from_secs(3_600);
-
-/// Wait before an address that hung up is dialled again.
-const RECONNECT: Duration = Duration::from_secs(30);
-
-/// What is going on with an address.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-enum State {
-    Idle {
-        next_try: Instant,
-    },
-    Dialling,
-    Connected,
-    Banned,
-    /// We are there: others name us to us.
-    Ourself,
-}
-
-/// What is worth knowing of an address besides.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-enum Standing {
-    Unknown,
-    /// It was connected once.
-    Proven,
-    /// It is complete: of no use once we are.
-    Seed,
-}
-
-#[derive(Debug)]
-struct Known {
-    state: State,
-    standing: Standing,
-    sources: u8,
-    /// Attempts that failed since the last that did not.
-    failures: u32,
-}
-
-/// What became of an attempt or a connection.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Outcome {
-    /// The attempt failed.
-    Failed,
-    /// It was connected and ended.
-    Ended,
-    /// Ourselves, or a connection that exists under another address: not soon again.
-    Useless,
-}
-
-/// What the owner needs of addresses now.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Need {
-    /// Anybody.
-    Any,
-    /// Peers that may lack something.
-    Incomplete,
-}
+/// Addresses worth saving for the next time.
+pub const MAX_WORKED: usize = 100;
 
 /// The address book of one torrent.
 #[derive(Debug)]
 pub struct AddressBook {
     known: BTreeMap<Endpoint, Known>,
     policy: AddressPolicy,
-    tellers: BTreeMap<PeerKey, u32>,
+    tellers: Tellers,
     counts: SourceCounts,
     banned: u32,
-    pex_tries: u32,
-    pex_refill: Instant,
+    pace: Pace,
+    /// Our address of each family as the world sees it, as far as we know.
+    own: [Option<Endpoint>; 2],
 }
 
 impl AddressBook {
@@ -106,11 +63,11 @@ impl AddressBook {
         AddressBook {
             known: BTreeMap::new(),
             policy,
-            tellers: BTreeMap::new(),
+            tellers: Tellers::default(),
             counts: SourceCounts::default(),
             banned: 0,
-            pex_tries: PEX_BURST,
-            pex_refill: now,
+            pace: Pace::new(now),
+            own: [None; 2],
         }
     }
 
@@ -140,23 +97,66 @@ impl AddressBook {
         self.banned
     }
 
+    /// What became of everybody, and when the next is tried. Linear.
+    pub fn why(&self, now: Instant) -> Why {
+        let mut why = Why::default();
+        self.known.values().for_each(|known| why.count(now, known));
+        why
+    }
+
+    /// Peers that shook hands under the address at which they listen, who answered us first, then the
+    /// latest; at most [`MAX_WORKED`].
+    pub fn worked(&self) -> Vec<Endpoint> {
+        let mut worked: Vec<(Proof, Endpoint)> = self
+            .known
+            .iter()
+            .filter(|(_, known)| known.proof != Proof::None)
+            .filter(|(endpoint, _)| self.is_somebody(**endpoint))
+            .map(|(endpoint, known)| (known.proof, *endpoint))
+            .collect();
+        worked.sort_by(|a, b| b.cmp(a));
+        worked.truncate(MAX_WORKED);
+        worked.into_iter().map(|(_, endpoint)| endpoint).collect()
+    }
+
+    /// Where the world sees us, for BEP 40. Linear.
+    pub fn set_own(&mut self, own: Endpoint) {
+        if let Some(place) = self.own.get_mut(usize::from(own.ip.is_ipv6())) {
+            *place = Some(own);
+        }
+        for (endpoint, known) in &mut self.known {
+            if let Some(priority) = priority(own, *endpoint) {
+                known.priority = priority;
+            }
+        }
+    }
+
+    /// BEP 40 between us and `endpoint`; `None` while we do not know where we are.
+    pub fn priority(&self, endpoint: Endpoint) -> Option<u32> {
+        let own = self.own.get(usize::from(endpoint.ip.is_ipv6()))?;
+        priority((*own)?, endpoint)
+    }
+
     /// Learns an address; a known one gains a source. `true` if it is new.
     pub fn add(&mut self, now: Instant, endpoint: Endpoint, source: PeerSource) -> bool {
         let admitted = match source {
             // Who spoke for himself.
             PeerSource::Lsd | PeerSource::Incoming => self.policy.admits_neighbour(endpoint),
-            PeerSource::Dht | PeerSource::Pex | PeerSource::Tracker | PeerSource::Manual => {
-                self.policy.admits(endpoint)
-            }
+            PeerSource::Dht
+            | PeerSource::Pex
+            | PeerSource::Tracker
+            | PeerSource::Manual
+            | PeerSource::Saved => self.policy.admits(endpoint),
         };
         if !admitted {
             return false;
         }
-        let bit = 1 << (source as u8);
         if let Some(known) = self.known.get_mut(&endpoint) {
-            if known.sources & bit == 0 {
-                known.sources |= bit;
-                count(&mut self.counts, source);
+            if known.sources.insert(source) {
+                self.counts.count(source);
+            }
+            if !known.sources.is_hearsay() {
+                release(&mut self.tellers, known);
             }
             // The user says that it is there: believed at once.
             if source == PeerSource::Manual
@@ -166,85 +166,86 @@ impl AddressBook {
             }
             return false;
         }
-        // Threat (P12): one victim named with many ports by strangers.
-        let steered = source == PeerSource::Pex && !self.shares_ip(endpoint.ip);
-        if (steered && self.of_ip(endpoint.ip).next().is_some()) || !self.make_room(source) {
+        if !self.is_plausible(endpoint, source) || !self.make_room(source) {
             return false;
         }
-        let (state, standing) = (State::Idle { next_try: now }, Standing::Unknown);
-        self.known.insert(
-            endpoint,
-            Known {
-                state,
-                standing,
-                sources: bit,
-                failures: 0,
-            },
-        );
-        count(&mut self.counts, source);
+        let priority = self.priority(endpoint).unwrap_or(0);
+        self.known
+            .insert(endpoint, Known::new(now, source, priority));
+        self.counts.count(source);
         true
     }
 
-    /// Like [`AddressBook::add`] for what a peer told us; each may tell a hundred new ones.
-    pub fn add_told(&mut self, now: Instant, endpoint: Endpoint, teller: PeerKey) -> bool {
-        if self.tellers.len() >= MAX_TELLERS && !self.tellers.contains_key(&teller) {
-            self.tellers.pop_first();
+    /// Like [`AddressBook::add`] for what the peer at `from` told us (BEP 11). Flags are believed only
+    /// of addresses that nobody else named.
+    pub fn add_told(
+        &mut self,
+        now: Instant,
+        endpoint: Endpoint,
+        flags: Flags,
+        from: Endpoint,
+    ) -> bool {
+        let teller = if self.shares_ip(from.ip) {
+            Teller::endpoint(from.ip, from.port)
+        } else {
+            Teller::host(from.ip)
+        };
+        if self.known.contains_key(&endpoint) {
+            return self.add(now, endpoint, PeerSource::Pex);
         }
-        if self
-            .tellers
-            .get(&teller)
-            .is_some_and(|told| *told >= MAX_PER_TELLER)
-        {
+        if !self.tellers.may_tell(teller) || !self.add(now, endpoint, PeerSource::Pex) {
             return false;
         }
-        let new = self.add(now, endpoint, PeerSource::Pex);
-        if new {
-            *self.tellers.entry(teller).or_default() += 1;
+        if let Some(known) = self.known.get_mut(&endpoint) {
+            self.tellers.hold(teller);
+            known.teller = Some(teller);
+            known.flags = flags;
+            if flags.contains(Flags::SEED) {
+                known.completeness = Completeness::Seed;
+            }
         }
-        new
+        true
     }
 
-    /// The best address to dial now; it counts as being dialled from here on. Proven ones first,
-    /// then those with fewer failures, then those with more sources.
+    /// The best address to dial now; it counts as being dialled from here on. `order` says which.
     pub fn next(&mut self, now: Instant, need: Need) -> Option<Endpoint> {
-        self.refill(now);
-        let only_told = 1 << (PeerSource::Pex as u8);
-        let mut best: Option<((bool, u32, u32), Endpoint)> = None;
+        self.expire(now);
+        let hearsay = self.pace.allows(now);
+        let crowd = Crowd::of(self.known.values());
+        let mut best: Option<(Rank, Endpoint)> = None;
         for (endpoint, known) in &self.known {
-            let due = matches!(known.state, State::Idle { next_try } if next_try <= now);
-            let useless = need == Need::Incomplete && known.standing == Standing::Seed;
-            let paced = known.sources == only_told && self.pex_tries == 0;
-            let unproven = known.standing == Standing::Unknown;
-            let rank = (unproven, known.failures, 8 - known.sources.count_ones());
-            if due && !useless && !paced && best.is_none_or(|(least, _)| rank < least) {
-                if self.is_busy(endpoint.ip) || self.is_banned(*endpoint) {
-                    continue;
-                }
+            let due = known.next_try().is_some_and(|at| at <= now);
+            let useless = need == Need::Incomplete && known.completeness == Completeness::Seed;
+            if !due || useless || (known.is_hearsay() && !hearsay) {
+                continue;
+            }
+            let rank = rank(known, &crowd, &self.tellers);
+            if best.is_none_or(|(least, _)| rank < least)
+                && !self.is_busy(endpoint.ip)
+                && !self.is_banned(*endpoint)
+            {
                 best = Some((rank, *endpoint));
             }
         }
         let (_, endpoint) = best?;
         if let Some(known) = self.known.get_mut(&endpoint) {
             known.state = State::Dialling;
-            self.pex_tries -= u32::from(known.sources == only_told);
+            if known.is_hearsay() {
+                self.pace.spend();
+            }
         }
         Some(endpoint)
     }
 
     /// When [`AddressBook::next`] may have something again. Linear.
     pub fn next_due(&self, now: Instant, need: Need) -> Option<Instant> {
-        let tries = self.known.values().filter_map(|known| match known.state {
-            State::Idle { next_try } if need == Need::Any || known.standing != Standing::Seed => {
-                Some(next_try)
-            }
-            State::Idle { .. }
-            | State::Dialling
-            | State::Connected
-            | State::Banned
-            | State::Ourself => None,
-        });
+        let useful = self
+            .known
+            .values()
+            .filter(|known| need == Need::Any || known.completeness != Completeness::Seed);
+        let tries = useful.filter_map(Known::next_try);
         // One that is due and was not offered waits for its IP or for the pace of exchange.
-        tries.min().map(|at| at.max(now + PEX_PAUSE))
+        tries.min().map(|at| at.max(now + pace::PAUSE))
     }
 
     /// Whether a connection from this address is welcome: not banned, in an allowed range, and
@@ -266,29 +267,41 @@ impl AddressBook {
         }
     }
 
-    /// A connection with this address stands, dialled or accepted.
+    /// A peer that called us says that it listens there.
     pub fn connected(&mut self, now: Instant, endpoint: Endpoint) {
         self.add(now, endpoint, PeerSource::Incoming);
-        self.establish(endpoint);
+        let proof = match self.known.get(&endpoint).map(|known| known.proof) {
+            Some(Proof::Answered(_)) => Proof::Answered(now),
+            _ => Proof::CalledUs(now),
+        };
+        self.stands(endpoint, proof);
     }
 
     /// The attempt that [`AddressBook::next`] started succeeded.
-    pub fn establish(&mut self, endpoint: Endpoint) {
+    pub fn establish(&mut self, now: Instant, endpoint: Endpoint) {
+        let teller = self.known.get(&endpoint).and_then(|known| known.teller);
+        if let Some(teller) = teller {
+            self.tellers.worked(teller);
+        }
+        self.stands(endpoint, Proof::Answered(now));
+    }
+
+    fn stands(&mut self, endpoint: Endpoint, proof: Proof) {
         if let Some(known) = self.known.get_mut(&endpoint)
             && known.state != State::Banned
         {
+            release(&mut self.tellers, known);
             known.state = State::Connected;
             known.failures = 0;
-            if known.standing == Standing::Unknown {
-                known.standing = Standing::Proven;
-            }
+            known.last = None;
+            known.proof = proof;
         }
     }
 
-    /// The peer there has everything.
-    pub fn is_seed(&mut self, endpoint: Endpoint) {
+    /// What the peer there has, as it said itself.
+    pub fn set_completeness(&mut self, endpoint: Endpoint, completeness: Completeness) {
         if let Some(known) = self.known.get_mut(&endpoint) {
-            known.standing = Standing::Seed;
+            known.completeness = completeness;
         }
     }
 
@@ -300,25 +313,46 @@ impl AddressBook {
         if matches!(known.state, State::Banned | State::Ourself) {
             return;
         }
-        let manual = known.sources & (1 << (PeerSource::Manual as u8)) != 0;
-        let wait = match outcome {
-            Outcome::Failed => {
-                known.failures = known.failures.saturating_add(1);
-                let step = known.failures.min(10) - 1;
-                let (first, factor) = if manual {
-                    (MANUAL_BACKOFF, 2)
-                } else {
-                    (BACKOFF, 4u32)
-                };
-                first.saturating_mul(factor.pow(step))
+        known.end(now, outcome);
+        let failed = matches!(outcome, Outcome::Failed(_));
+        // The first failure is the teller's; what is tried again after it is our own affair.
+        if let Some(teller) = known.teller.take_if(|_| failed) {
+            self.tellers.release(teller);
+            if self.tellers.failed(teller) {
+                self.forget_untried(teller);
             }
-            Outcome::Ended if manual => MANUAL_BACKOFF,
-            Outcome::Ended => RECONNECT,
-            Outcome::Useless => MAX_BACKOFF,
-        };
-        known.state = State::Idle {
-            next_try: now + wait.min(MAX_BACKOFF),
-        };
+        }
+    }
+
+    /// Gives up what a teller named and nobody has tried. What was tried stays until its pause is over.
+    fn forget_untried(&mut self, teller: Teller) {
+        let tellers = &mut self.tellers;
+        self.known.retain(|_, known| {
+            let goes = known.next_try().is_some() && known.teller == Some(teller);
+            if goes {
+                tellers.release(teller);
+            }
+            !goes
+        });
+    }
+
+    /// The torrent turned out to be private (BEP 27): who was named neither by its trackers nor by the
+    /// user, and did not call by itself, is forgotten. Returns those who are connected or being dialled.
+    pub fn forget_strangers(&mut self) -> Vec<Endpoint> {
+        let ours = [
+            PeerSource::Tracker,
+            PeerSource::Manual,
+            PeerSource::Incoming,
+        ];
+        let mut busy = Vec::new();
+        self.known.retain(|endpoint, known| {
+            let stranger = !ours.iter().any(|source| known.sources.contains(*source));
+            if stranger && matches!(known.state, State::Dialling | State::Connected) {
+                busy.push(*endpoint);
+            }
+            !stranger || matches!(known.state, State::Banned | State::Ourself)
+        });
+        busy
     }
 
     /// We are there ourselves: never to be dialled.
@@ -375,59 +409,60 @@ impl AddressBook {
                 .any(|(_, known)| matches!(known.state, State::Dialling | State::Connected))
     }
 
+    /// Whether a new address from `source` may be what it is said to be. Threat (P12): one victim named
+    /// with many ports, one network named host by host, by strangers.
+    fn is_plausible(&self, endpoint: Endpoint, source: PeerSource) -> bool {
+        let certain = matches!(source, PeerSource::Manual | PeerSource::Incoming);
+        if certain || self.shares_ip(endpoint.ip) {
+            return true;
+        }
+        let ports = self.of_ip(endpoint.ip).count();
+        if source != PeerSource::Pex {
+            return ports < MAX_PORTS;
+        }
+        let near = self.known.range(neighbourhood(endpoint.ip));
+        let near = near.filter(|(_, known)| known.is_hearsay());
+        ports == 0 && near.count() < MAX_NEIGHBOURS
+    }
+
+    /// Gives up the dead.
+    fn expire(&mut self, now: Instant) {
+        let tellers = &mut self.tellers;
+        self.known.retain(|_, known| {
+            let dead = known.is_dead(now);
+            if dead {
+                release(tellers, known);
+            }
+            !dead
+        });
+    }
+
     /// Makes room for one more by dropping the idle address with the most failures; an address
     /// from a stranger displaces only one that failed.
     fn make_room(&mut self, source: PeerSource) -> bool {
         if self.known.len() < MAX_KNOWN {
             return true;
         }
-        let idle = self
-            .known
-            .iter()
-            .filter(|(_, k)| matches!(k.state, State::Idle { .. }));
-        let worst = idle.max_by_key(|(_, known)| (known.failures, 8 - known.sources.count_ones()));
+        let idle = self.known.iter().filter(|(_, k)| k.next_try().is_some());
+        let worst = idle.max_by_key(|(_, known)| (known.failures, 8 - known.sources.len()));
         let worst = worst.map(|(endpoint, known)| (*endpoint, known.failures));
         match worst {
             Some((endpoint, failures)) if failures > 0 || source != PeerSource::Pex => {
-                self.known.remove(&endpoint).is_some()
+                if let Some(mut gone) = self.known.remove(&endpoint) {
+                    release(&mut self.tellers, &mut gone);
+                }
+                true
             }
             _ => false,
         }
     }
+}
 
-    fn refill(&mut self, now: Instant) {
-        let passed = now.saturating_duration_since(self.pex_refill).as_millis();
-        let earned = u32::try_from(passed / PEX_PAUSE.as_millis()).unwrap_or(u32::MAX);
-        if earned > 0 {
-            self.pex_tries = self.pex_tries.saturating_add(earned).min(PEX_BURST);
-            self.pex_refill = now;
-        }
+/// The address is no longer its teller's.
+fn release(tellers: &mut Tellers, known: &mut Known) {
+    if let Some(teller) = known.teller.take() {
+        tellers.release(teller);
     }
-}
-
-/// Whether a connection from outside is wanted, as far as its address goes.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Welcome {
-    /// It is.
-    Yes,
-    /// The address proved hostile.
-    Banned,
-    /// The address lies in a range that is not allowed.
-    OutOfRange,
-    /// There is a connection with that IP.
-    Duplicate,
-}
-
-fn count(counts: &mut SourceCounts, source: PeerSource) {
-    let counter = match source {
-        PeerSource::Dht => &mut counts.dht,
-        PeerSource::Pex => &mut counts.pex,
-        PeerSource::Tracker => &mut counts.tracker,
-        PeerSource::Lsd => &mut counts.lsd,
-        PeerSource::Manual => &mut counts.manual,
-        PeerSource::Incoming => &mut counts.incoming,
-    };
-    *counter = counter.saturating_add(1);
 }
 
 #[cfg(test)]

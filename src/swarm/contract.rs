@@ -8,6 +8,7 @@ use std::time::Instant;
 use bencode::{AddressPolicy, Endpoint};
 
 use super::PeerKey;
+use super::addresses::Why;
 use super::disk::{DiskError, Job};
 use crate::metainfo::Info;
 use crate::wire::{Message, PeerId, Violation};
@@ -99,6 +100,8 @@ pub enum PeerSource {
     Manual,
     /// It connected to us.
     Incoming,
+    /// It worked the last time that the torrent ran.
+    Saved,
 }
 
 /// What the driver carries out, in order.
@@ -201,6 +204,10 @@ pub enum CloseReason {
     SlowReader,
     /// Nothing useful for long, and others wait.
     Idle,
+    /// All places are taken, and the newcomer's priority is higher (BEP 40).
+    Outranked,
+    /// The torrent is private (BEP 27), and a stranger named this peer.
+    Private,
     /// Fast extension messages without the extension.
     BadFast,
 }
@@ -316,6 +323,24 @@ pub struct SourceCounts {
     pub manual: u32,
     /// See [`PeerSource::Incoming`].
     pub incoming: u32,
+    /// See [`PeerSource::Saved`].
+    pub saved: u32,
+}
+
+impl SourceCounts {
+    /// One more address of this source.
+    pub(super) fn count(&mut self, source: PeerSource) {
+        let counter = match source {
+            PeerSource::Dht => &mut self.dht,
+            PeerSource::Pex => &mut self.pex,
+            PeerSource::Tracker => &mut self.tracker,
+            PeerSource::Lsd => &mut self.lsd,
+            PeerSource::Manual => &mut self.manual,
+            PeerSource::Incoming => &mut self.incoming,
+            PeerSource::Saved => &mut self.saved,
+        };
+        *counter = counter.saturating_add(1);
+    }
 }
 
 /// When what a user waits for happened; `None`: not yet.
@@ -352,6 +377,8 @@ pub struct Snapshot {
     pub wasted: u64,
     /// Connections and addresses.
     pub peers: PeerCounts,
+    /// What became of the addresses, and when the next is tried.
+    pub why: Why,
     /// 16 KiB parts of the `info` dictionary.
     pub metadata: Progress,
     /// Pieces of the whole torrent.

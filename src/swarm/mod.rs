@@ -9,14 +9,17 @@ pub mod disk;
 pub mod fetch;
 pub mod geometry;
 pub mod lsd;
+pub mod outside;
 pub mod picker;
 pub mod pipeline;
+pub mod priority;
 pub mod rarity;
 pub mod rate;
 pub mod search;
 pub mod serving;
 mod torrent;
 
+pub use addresses::Why;
 pub use bitfield::Bitfield;
 pub use contract::{
     Action, CloseReason, ClosedBy, DialError, Event, Milestones, Mode, Order, PeerCounts,

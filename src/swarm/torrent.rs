@@ -1,16 +1,17 @@
 //! The torrent machine: everything that one swarm decides, without sockets, files or a clock. Read
-//! BEP 3 first, then BEP 6, 9, 10, 11 and 21.
+//! BEP 3 first, then BEP 6, 9, 10, 11, 21, 40 and 54.
 //!
 //! It wires the leaves together (`picker`, `choker`, `addresses`, `blame`, `pipeline`, `serving`,
 //! `fetch`, `rate`) by topic: `connections` (dial, accept, close), `metadata` (BEP 9), `holdings`
 //! (who has what), `transfer` (blocks in), `upload` (blocks out), `storing` (the disk's replies),
-//! `gossip` (extension handshake, peer exchange), `view` (what can be seen).
+//! `gossip` (extension handshake), `exchange` (peer exchange), `view` (what can be seen).
 //!
 //! Contract: `now` never goes back; every call ends in bounded time; nothing a peer sends is an
 //! error or a panic, it closes that peer at most. After any call drain [`Torrent::poll_action`] and
 //! [`Torrent::poll_event`], then sleep until an input or [`Torrent::next_timeout`].
 
 mod connections;
+mod exchange;
 mod gossip;
 mod holdings;
 mod metadata;
@@ -26,6 +27,7 @@ use std::time::{Duration, Instant};
 
 use bencode::{Cidr, Endpoint};
 use bytes::Bytes;
+use pex::Recent;
 use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
 
@@ -39,6 +41,7 @@ use super::contract::{
 };
 use super::disk::Reply;
 use super::geometry::Geometry;
+use super::outside::Outside;
 use super::picker::Picker;
 use super::rate::{Allowance, Meter};
 use crate::metainfo::{Info, InfoHash};
@@ -60,6 +63,9 @@ pub struct Torrent {
     peers: BTreeMap<PeerKey, Peer>,
     dials: BTreeMap<PeerKey, Endpoint>,
     book: AddressBook,
+    /// Whom we left without blame, for peer exchange.
+    recent: Recent,
+    outside: Outside,
     choker: Choker,
     rng: ChaCha8Rng,
     flow: Flow,
@@ -179,6 +185,8 @@ impl Torrent {
             peers: BTreeMap::new(),
             dials: BTreeMap::new(),
             book: AddressBook::new(now, settings.policy.clone()),
+            recent: Recent::default(),
+            outside: Outside::default(),
             choker: Choker::new(now, settings.upload_slots),
             rng: ChaCha8Rng::from_seed(seed),
             flow: Flow {
@@ -208,9 +216,8 @@ impl Torrent {
         source: PeerSource,
         endpoints: impl IntoIterator<Item = Endpoint>,
     ) -> usize {
-        if matches!(source, PeerSource::Dht | PeerSource::Pex | PeerSource::Lsd)
-            && !self.may_search()
-        {
+        let certain = matches!(source, PeerSource::Tracker | PeerSource::Manual);
+        if !certain && !self.may_search() {
             return 0;
         }
         let mut somebody = 0;
@@ -220,6 +227,16 @@ impl Torrent {
         }
         self.dial(now);
         somebody
+    }
+
+    /// Peers worth trying first the next time, best first: they shook hands and listen there. None for
+    /// a private torrent, whose peers its tracker names anew.
+    pub fn worked(&self) -> Vec<Endpoint> {
+        if self.may_search() {
+            self.book.worked()
+        } else {
+            Vec::new()
+        }
     }
 
     /// The ranges of addresses on our own links, for a torrent that neighbours may know of: whoever calls

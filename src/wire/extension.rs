@@ -1,6 +1,7 @@
 //! The extension protocol (BEP 10): a bencoded handshake in message 0 that numbers further messages,
-//! and a few facts about the speaker. The extensions used: `ut_metadata` (BEP 9), `ut_pex` (BEP 11);
-//! `upload_only` (BEP 21) as a fact.
+//! and a few facts about the speaker. The extensions used: `ut_metadata` (BEP 9), `ut_pex` (BEP 11),
+//! `lt_donthave` (BEP 54); as facts `upload_only` (BEP 21), and what BEP 11 passes on: that encryption
+//! is preferred (`e`) and holes can be punched (`ut_holepunch`, BEP 55).
 //!
 //! Each side numbers the messages that it wants to *receive*; 0 takes a number back.
 
@@ -13,6 +14,9 @@ pub const UT_PEX: u8 = 1;
 
 /// Our number for `ut_metadata`.
 pub const UT_METADATA: u8 = 2;
+
+/// Our number for `lt_donthave`.
+pub const LT_DONTHAVE: u8 = 3;
 
 /// Largest `info` dictionary that is fetched or believed in (reliability.md §3).
 pub const MAX_METADATA: u32 = 16 << 20;
@@ -33,6 +37,12 @@ pub struct ExtensionHandshake {
     pub ut_metadata: Option<u8>,
     /// The speaker's number for `ut_pex`.
     pub ut_pex: Option<u8>,
+    /// The speaker's number for `lt_donthave` (BEP 54).
+    pub lt_donthave: Option<u8>,
+    /// The speaker's number for `ut_holepunch` (BEP 55), which we do not speak.
+    pub ut_holepunch: Option<u8>,
+    /// Whether the speaker prefers encryption.
+    pub encryption: Option<bool>,
     /// Length of the `info` dictionary, 1 to [`MAX_METADATA`].
     pub metadata_size: Option<u32>,
     /// Whether the speaker only uploads (BEP 21).
@@ -58,6 +68,7 @@ impl ExtensionHandshake {
                 .and_then(|size| u32::try_from(size).ok())
                 .filter(|size| (1..=MAX_METADATA).contains(size)),
             upload_only: int("upload_only").map(|flag| flag != 0),
+            encryption: int("e").map(|flag| flag != 0),
             request_queue: int("reqq").and_then(|queue| {
                 u16::try_from(queue.clamp(*REQUEST_QUEUE.start(), *REQUEST_QUEUE.end())).ok()
             }),
@@ -81,6 +92,8 @@ impl ExtensionHandshake {
             match name {
                 b"ut_metadata" => parsed.ut_metadata = number,
                 b"ut_pex" => parsed.ut_pex = number,
+                b"lt_donthave" => parsed.lt_donthave = number,
+                b"ut_holepunch" => parsed.ut_holepunch = number,
                 _ => {}
             }
         }
@@ -91,12 +104,19 @@ impl ExtensionHandshake {
     pub fn encode(&self) -> Vec<u8> {
         let mut writer = Writer::new();
         writer.dict(|dict| {
+            if let Some(encryption) = self.encryption {
+                dict.int("e", encryption.into());
+            }
             dict.dict("m", |names| {
-                if let Some(number) = self.ut_metadata {
-                    names.int("ut_metadata", number.into());
-                }
-                if let Some(number) = self.ut_pex {
-                    names.int("ut_pex", number.into());
+                for (name, number) in [
+                    ("lt_donthave", self.lt_donthave),
+                    ("ut_holepunch", self.ut_holepunch),
+                    ("ut_metadata", self.ut_metadata),
+                    ("ut_pex", self.ut_pex),
+                ] {
+                    if let Some(number) = number {
+                        names.int(name, number.into());
+                    }
                 }
             });
             if let Some(size) = self.metadata_size {

@@ -13,7 +13,7 @@ pub mod outbox;
 pub mod violation;
 
 pub use connection::{Connection, Event};
-pub use extension::{ExtensionHandshake, MAX_METADATA, UT_METADATA, UT_PEX};
+pub use extension::{ExtensionHandshake, LT_DONTHAVE, MAX_METADATA, UT_METADATA, UT_PEX};
 pub use handshake::{HANDSHAKE_LEN, Handshake, PeerId, Reserved};
 pub use message::{BLOCK, Block, Message};
 pub use metadata::{METADATA_PIECE, MetadataMessage};

@@ -477,12 +477,16 @@ proptest! {
     fn extension_handshakes_round_trip(
         ut_metadata: Option<u8>, ut_pex: Option<u8>, upload_only: Option<bool>,
         size in prop::option::of(1_u32..16 << 20), queue in prop::option::of(1_u16..=500),
-        port in prop::option::of(1_u16..), ip: Option<[u8; 4]>,
+        port in prop::option::of(1_u16..), ip: Option<[u8; 4]>, encryption: Option<bool>,
+        lt_donthave: Option<u8>, ut_holepunch: Option<u8>,
     ) {
         let handshake = ExtensionHandshake {
             ut_metadata,
             ut_pex,
             upload_only,
+            encryption,
+            lt_donthave,
+            ut_holepunch,
             metadata_size: size,
             request_queue: queue,
             port,

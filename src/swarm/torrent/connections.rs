@@ -1,5 +1,5 @@
-//! Connections: whom to dial, whom to let in, who goes. Deviation from nothing; BEP 3 leaves it
-//! open. Invariant: a peer id has one connection; if two hosts dial each other at the same time,
+//! Connections: whom to dial, whom to let in, who goes. BEP 3 leaves it open; BEP 40 says who has more
+//! right to a place when there are not enough. Invariant: a peer id has one connection; if two hosts dial each other at the same time,
 //! both keep the one that the greater id opened.
 
 use std::time::{Duration, Instant};
@@ -9,7 +9,7 @@ use bencode::Endpoint;
 use super::peer::{Opener, Peer};
 use super::{Stage, Torrent};
 use crate::swarm::PeerKey;
-use crate::swarm::addresses::{Need, Outcome, Welcome};
+use crate::swarm::addresses::{Completeness, Failure, Need, Outcome, Welcome};
 use crate::swarm::contract::{Action, CloseReason, ClosedBy, DialError, Event, Refusal};
 use crate::wire::{Handshake, PeerId};
 
@@ -26,6 +26,9 @@ const CROSSING: Duration = Duration::from_secs(20);
 /// computer that lost its power or its network calls again long before the old connection times out.
 const SILENCE: Duration = Duration::from_secs(30);
 
+/// An attempt that ended without an error of the network, or a peer at fault.
+const FAILED: Outcome = Outcome::Failed(Failure::Other);
+
 /// A peer of no use to either side gives its place up after this (reliability.md P2).
 const IDLE: Duration = Duration::from_secs(15);
 
@@ -41,7 +44,8 @@ impl Torrent {
             DialError::Unreachable | DialError::Other => &mut self.tally.counts.failed,
         };
         *counter += 1;
-        self.book.ended(now, endpoint, Outcome::Failed);
+        self.book
+            .ended(now, endpoint, Outcome::Failed(error.into()));
         self.dial(now);
     }
 
@@ -69,7 +73,7 @@ impl Torrent {
                 .push_back(Action::Close { peer: key, reason });
             return self.dial(now);
         }
-        self.book.establish(endpoint);
+        self.book.establish(now, endpoint);
         self.admit(now, key, endpoint, theirs, Opener::We);
     }
 
@@ -116,7 +120,8 @@ impl Torrent {
         if self.loses_to_another(now, theirs.peer_id, Opener::They) {
             return Err(Refusal::Duplicate);
         }
-        if self.peers.len() >= self.settings.max_peers && !self.evict(now) {
+        let full = self.peers.len() >= self.settings.max_peers;
+        if full && !self.evict(now) && !self.outrank(now, from) {
             return Err(Refusal::Full);
         }
         let key = self.next_key();
@@ -128,11 +133,11 @@ impl Torrent {
     pub fn handle_closed(&mut self, now: Instant, key: PeerKey, by: ClosedBy) {
         if let Some(endpoint) = self.dials.remove(&key) {
             self.tally.counts.failed += 1;
-            self.book.ended(now, endpoint, Outcome::Failed);
+            self.book.ended(now, endpoint, FAILED);
         }
         let outcome = match by {
             ClosedBy::Remote | ClosedBy::Io => Outcome::Ended,
-            ClosedBy::Violation(_) => Outcome::Failed,
+            ClosedBy::Violation(_) => FAILED,
         };
         self.forget(now, key, outcome);
         self.dial(now);
@@ -145,9 +150,10 @@ impl Torrent {
         }
         let outcome = match reason {
             CloseReason::Shutdown | CloseReason::Idle => Outcome::Ended,
-            CloseReason::SlowReader => Outcome::Failed,
+            CloseReason::SlowReader => FAILED,
             _ => Outcome::Useless,
         };
+        self.remember_parting(key, reason);
         self.forget(now, key, outcome);
         self.out
             .actions
@@ -170,9 +176,11 @@ impl Torrent {
             .filter(|(_, peer)| peer.endpoint == endpoint)
             .map(|(key, peer)| (*key, peer.facts.listens))
             .collect();
+        self.recent.forget(endpoint);
         for (key, listens) in there {
             if let Some(listens) = listens {
                 self.book.ban(now, listens);
+                self.recent.forget(listens);
             }
             self.close(now, key, reason);
         }
@@ -254,9 +262,12 @@ impl Torrent {
             super::holdings::leave(content, &peer.holdings);
         }
         if let Some(listens) = peer.facts.listens {
-            if peer.is_seed() {
-                self.book.is_seed(listens);
-            }
+            let completeness = if peer.is_seed() {
+                Completeness::Seed
+            } else {
+                Completeness::Open
+            };
+            self.book.set_completeness(listens, completeness);
             self.book.ended(now, listens, outcome);
         }
         if !matches!(self.stage, Stage::Ended(_)) {
@@ -311,17 +322,50 @@ impl Torrent {
         }
     }
 
-    /// Closes one peer that neither side has use for. `false` if there is none.
+    /// Closes one peer that neither side has use for, of several the one with the lowest priority
+    /// (BEP 40). `false` if there is none.
     fn evict(&mut self, now: Instant) -> bool {
-        let idle = self.peers.iter().find(|(_, peer)| {
+        let idle = self.peers.iter().filter(|(_, peer)| {
             let old = now.saturating_duration_since(peer.gossip.record.since) >= IDLE;
             let unneeded = peer.useful() == 0 || peer.pipeline.is_snubbed();
             old && unneeded && !peer.theirs.interested
         });
-        let Some(key) = idle.map(|(key, _)| *key) else {
+        let least = idle.min_by_key(|(_, peer)| self.priority_of(peer));
+        let Some(key) = least.map(|(key, _)| *key) else {
             return false;
         };
         self.close(now, key, CloseReason::Idle);
         true
+    }
+
+    /// Closes the peer with the lowest priority if that of the newcomer is higher (BEP 40), so that a
+    /// swarm in which everybody is fully connected stays open to newcomers. Nobody goes who is young or
+    /// with whom blocks are exchanged: the graph may change, the download must not suffer.
+    fn outrank(&mut self, now: Instant, from: Endpoint) -> bool {
+        let Some(newcomer) = self.book.priority(from) else {
+            return false;
+        };
+        let quiet = self.peers.iter().filter(|(_, peer)| {
+            let old = now.saturating_duration_since(peer.gossip.record.since) >= IDLE;
+            let gives = !peer.pipeline.is_empty() && !peer.pipeline.is_snubbed();
+            let takes = peer.theirs.interested && !peer.ours.choking;
+            old && !gives && !takes
+        });
+        let least = quiet
+            .map(|(key, peer)| (self.priority_of(peer), *key))
+            .min();
+        match least {
+            Some((priority, key)) if priority < newcomer => {
+                self.close(now, key, CloseReason::Outranked);
+                true
+            }
+            _ => false,
+        }
+    }
+
+    /// BEP 40; 0 while we do not know our own address.
+    fn priority_of(&self, peer: &Peer) -> u32 {
+        let there = peer.facts.listens.unwrap_or(peer.endpoint);
+        self.book.priority(there).unwrap_or(0)
     }
 }

@@ -1,18 +1,18 @@
 //! What is said beside the data: the first words of a connection, the extension handshake (BEP 10,
-//! BEP 21 `upload_only`), the DHT port (BEP 5), peer exchange (BEP 11, not in private torrents:
-//! BEP 27).
+//! BEP 21 `upload_only`), the DHT port (BEP 5, not in private torrents: BEP 27). Peer exchange stands
+//! in `exchange`.
 
 use std::time::Instant;
 
 use bencode::Endpoint;
 use bytes::Bytes;
-use pex::{Exchange, Flags};
+use pex::Flags;
 
-use super::peer::Opener;
+use super::peer::Offer;
 use super::{DiskState, Stage, Torrent};
 use crate::swarm::PeerKey;
-use crate::swarm::contract::{CloseReason, Pex};
-use crate::wire::{ExtensionHandshake, Message, UT_METADATA, UT_PEX};
+use crate::swarm::contract::CloseReason;
+use crate::wire::{ExtensionHandshake, LT_DONTHAVE, Message, UT_METADATA, UT_PEX};
 
 /// Requests that we queue per peer, as told; a little more is in fact accepted.
 const REQUEST_QUEUE: u16 = 500;
@@ -68,15 +68,31 @@ impl Torrent {
         let size = self
             .content()
             .and_then(|content| u32::try_from(content.info.raw().len()).ok());
+        let gossips = self.gossips();
+        let ut_pex = self.peers.get_mut(&key).and_then(|peer| {
+            let before = peer.gossip.offer;
+            match (gossips, before) {
+                (true, _) => {
+                    peer.gossip.offer = Offer::Given;
+                    Some(UT_PEX)
+                }
+                // The torrent turned out to be private: the number is taken back (BEP 10).
+                (false, Offer::Given) => Some(0),
+                (false, Offer::Never) => None,
+            }
+        });
         let facts = ExtensionHandshake {
             ut_metadata: Some(UT_METADATA),
-            ut_pex: self.gossips().then_some(UT_PEX),
+            ut_pex,
+            lt_donthave: Some(LT_DONTHAVE),
             metadata_size: size,
-            upload_only: self.is_complete().then_some(true),
+            // Said either way: a piece may turn out damaged after all was complete.
+            upload_only: Some(self.is_complete()),
             request_queue: Some(REQUEST_QUEUE),
             port: self.settings.listen_port,
             version: Some(VERSION.into()),
             your_ip: self.peers.get(&key).map(|peer| peer.endpoint.ip),
+            ..ExtensionHandshake::default()
         };
         self.out.send(
             key,
@@ -98,6 +114,7 @@ impl Torrent {
             HANDSHAKE => self.handle_facts(now, key, &payload),
             UT_METADATA => self.handle_metadata(now, key, &payload),
             UT_PEX if self.gossips() => self.handle_pex(now, key, &payload),
+            LT_DONTHAVE => self.handle_dont_have(now, key, &payload),
             // A number we never gave out: BEP 10 wants it ignored.
             _ => Ok(()),
         }
@@ -110,11 +127,21 @@ impl Torrent {
         payload: &[u8],
     ) -> Result<(), CloseReason> {
         let told = ExtensionHandshake::parse(payload).ok_or(CloseReason::BadMetadata)?;
-        let gossips = self.gossips();
         let Some(peer) = self.peers.get_mut(&key) else {
             return Ok(());
         };
         let facts = &mut peer.facts;
+        for (said, flag) in [
+            (told.encryption, Flags::ENCRYPTION),
+            (told.ut_holepunch.map(|id| id != 0), Flags::HOLEPUNCH),
+        ] {
+            facts.flags = match said {
+                Some(true) => facts.flags | flag,
+                Some(false) => Flags::from_bits(facts.flags.bits() & !flag.bits()),
+                None => facts.flags,
+            };
+        }
+        facts.donthave_id = told.lt_donthave.unwrap_or(facts.donthave_id);
         facts.metadata_id = told.ut_metadata.unwrap_or(facts.metadata_id);
         facts.pex_id = told.ut_pex.unwrap_or(facts.pex_id);
         facts.metadata_size = told.metadata_size.or(facts.metadata_size);
@@ -132,87 +159,18 @@ impl Torrent {
                 self.book.connected(now, listens);
             }
         }
-        if gossips && facts.pex_id != 0 && peer.gossip.exchange.is_none() {
-            peer.gossip.exchange = Some(Exchange::new(now));
+        let (witness, seed) = (peer.endpoint.ip, peer.is_seed());
+        self.start_exchange(now, key);
+        if let Some(us) = told.your_ip.filter(|us| self.book.policy().admits_ip(*us))
+            && let Some(us) = self.outside.handle_vote(witness, us)
+        {
+            let port = self.settings.listen_port.unwrap_or(0);
+            self.book.set_own(Endpoint::new(us, port));
         }
-        let seed = peer.is_seed();
         if seed && self.parts_with_seeds() {
             return Err(CloseReason::BothSeeds);
         }
         self.ask_for_metadata(now);
         Ok(())
-    }
-
-    fn handle_pex(
-        &mut self,
-        now: Instant,
-        key: PeerKey,
-        payload: &[u8],
-    ) -> Result<(), CloseReason> {
-        let Some(peer) = self.peers.get_mut(&key) else {
-            return Ok(());
-        };
-        let exchange = peer
-            .gossip
-            .exchange
-            .get_or_insert_with(|| Exchange::new(now));
-        let told = exchange.handle_message(now, payload, self.book.policy());
-        let told = told.map_err(|_| CloseReason::BadPex)?;
-        for (endpoint, flags) in told {
-            self.book.add_told(now, endpoint, key);
-            if flags.contains(Flags::SEED) {
-                self.book.is_seed(endpoint);
-            }
-        }
-        self.dial(now);
-        Ok(())
-    }
-
-    /// Tells the peer about others, if it is time.
-    pub(super) fn gossip(&mut self, now: Instant, key: PeerKey) {
-        let Some(mut exchange) = self
-            .peers
-            .get_mut(&key)
-            .and_then(|peer| peer.gossip.exchange.take())
-        else {
-            return;
-        };
-        let payload = (exchange.next_timeout() <= now).then(|| {
-            let others = self.peers.iter().filter(|(other, _)| **other != key);
-            let policy = self.book.policy();
-            let others = others.filter_map(|(_, peer)| {
-                let seed = if peer.is_seed() {
-                    Flags::SEED.bits()
-                } else {
-                    0
-                };
-                let dialled = peer.opener == Opener::We;
-                let reachable = if dialled { Flags::REACHABLE.bits() } else { 0 };
-                // Threat: our neighbours' addresses are nothing for strangers.
-                let listens = peer.facts.listens.filter(|it| policy.admits(*it))?;
-                Some((listens, Flags::from_bits(seed | reachable)))
-            });
-            exchange.update(now, others)
-        });
-        let Some(peer) = self.peers.get_mut(&key) else {
-            return;
-        };
-        peer.gossip.exchange = Some(exchange);
-        let id = peer.facts.pex_id;
-        if let Some(payload) = payload.flatten()
-            && id != 0
-        {
-            self.out.send(
-                key,
-                Message::Extended {
-                    id,
-                    payload: payload.into(),
-                },
-            );
-        }
-    }
-
-    fn gossips(&self) -> bool {
-        self.settings.pex == Pex::On && self.may_search()
     }
 }

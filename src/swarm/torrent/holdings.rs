@@ -1,5 +1,5 @@
-//! Who has what: BEP 3 "bitfield" and "have", BEP 6 "have all" and "have none", and our interest
-//! that follows from it. Invariant: `useful` of a peer is the number of pieces it has that we want
+//! Who has what: BEP 3 "bitfield" and "have", BEP 6 "have all" and "have none", BEP 54 "don't have",
+//! and our interest that follows from it. Invariant: `useful` of a peer is the number of pieces it has that we want
 //! and lack; we are interested exactly while it is not 0.
 
 use std::time::Instant;
@@ -9,6 +9,7 @@ use bytes::Bytes;
 use super::peer::{Counted, Early, Holdings, Peer};
 use super::{Content, Outputs, Stage, Torrent};
 use crate::swarm::PeerKey;
+use crate::swarm::addresses::Completeness;
 use crate::swarm::bitfield::Bitfield;
 use crate::swarm::contract::CloseReason;
 use crate::wire::Message;
@@ -171,6 +172,74 @@ impl Torrent {
         Ok(())
     }
 
+    /// A peer lost a piece (BEP 54). Without the fast extension its requests are given up as if it had
+    /// choked us; with it they will be rejected one by one.
+    pub(super) fn handle_dont_have(
+        &mut self,
+        now: Instant,
+        key: PeerKey,
+        payload: &[u8],
+    ) -> Result<(), CloseReason> {
+        let piece = <[u8; 4]>::try_from(payload).map_err(|_| CloseReason::BadIndex)?;
+        let piece = u32::from_be_bytes(piece);
+        let Some(peer) = self.peers.get_mut(&key) else {
+            return Ok(());
+        };
+        match (&mut peer.holdings, &mut self.stage) {
+            (
+                Holdings::Known {
+                    field,
+                    useful,
+                    counted,
+                },
+                Stage::Known(content),
+            ) => {
+                if piece >= field.len() {
+                    return Err(CloseReason::BadIndex);
+                }
+                if !field.clear(piece) {
+                    return Ok(());
+                }
+                match counted {
+                    Counted::PieceByPiece => content.picker.rarity().left(piece),
+                    Counted::Once => {
+                        content.picker.rarity().everything_left();
+                        field
+                            .iter_set()
+                            .for_each(|piece| content.picker.rarity().came(piece));
+                        *counted = Counted::PieceByPiece;
+                    }
+                }
+                *useful = useful.saturating_sub(u32::from(content.picker.lacks(piece)));
+                tell_interest(&mut self.out, key, peer);
+            }
+            // Before the number of pieces is known only single haves can be taken back. What else is
+            // claimed wrongly costs a rejected request.
+            (Holdings::Early(_, haves), _) => haves.retain(|have| *have != piece),
+            (Holdings::Known { .. }, _) => {}
+        }
+        let is_seed = peer.is_seed();
+        if let Some(listens) = peer.facts.listens.filter(|_| !is_seed) {
+            self.book.set_completeness(listens, Completeness::Open);
+        }
+        if !peer.reserved.fast() {
+            self.give_up_requests(key);
+        }
+        self.refill_all(now);
+        Ok(())
+    }
+
+    /// Tells everybody who understands it that we no longer have a piece (BEP 54).
+    pub(super) fn take_back(&mut self, piece: u32) {
+        for (key, peer) in &self.peers {
+            let id = peer.facts.donthave_id;
+            if id != 0 {
+                let payload = Bytes::copy_from_slice(&piece.to_be_bytes());
+                self.out.send(*key, Message::Extended { id, payload });
+            }
+        }
+    }
+
     /// The number of pieces is known: what peers said before is checked now. Those that said what
     /// cannot be are returned.
     pub(super) fn check_early(&mut self) -> Vec<PeerKey> {
@@ -244,7 +313,7 @@ impl Torrent {
         }
         if peer.is_seed() {
             if let Some(listens) = peer.facts.listens {
-                self.book.is_seed(listens);
+                self.book.set_completeness(listens, Completeness::Seed);
             }
             if self.parts_with_seeds() {
                 self.close(now, key, CloseReason::BothSeeds);

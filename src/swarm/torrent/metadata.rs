@@ -164,6 +164,9 @@ impl Torrent {
             self.close(now, key, CloseReason::BadBitfield);
         }
         self.out.events.push_back(Event::Metadata(info));
+        if !self.may_search() {
+            self.part_with_strangers(now);
+        }
         let keys: Vec<PeerKey> = self.peers.keys().copied().collect();
         for key in keys {
             // Now we can give it on.

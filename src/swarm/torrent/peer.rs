@@ -4,7 +4,7 @@ use std::time::Instant;
 
 use bencode::Endpoint;
 use bytes::Bytes;
-use pex::Exchange;
+use pex::{Exchange, Flags};
 
 use crate::swarm::bitfield::Bitfield;
 use crate::swarm::fetch::Fetch;
@@ -68,7 +68,11 @@ pub(super) struct Facts {
     pub(super) metadata_id: u8,
     /// Its number for `ut_pex`; 0: not spoken.
     pub(super) pex_id: u8,
+    /// Its number for `lt_donthave`; 0: not understood.
+    pub(super) donthave_id: u8,
     pub(super) metadata_size: Option<u32>,
+    /// What it said of itself that peer exchange passes on.
+    pub(super) flags: Flags,
     /// It says that it only uploads (BEP 21).
     pub(super) upload_only: bool,
     /// Where it listens; for connections that we opened the address that we dialled.
@@ -125,11 +129,20 @@ pub(super) struct Peer {
     pub(super) gossip: Gossip,
 }
 
+/// Whether the peer was given our number for peer exchange.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Offer {
+    Never,
+    Given,
+}
+
 /// What is exchanged beside the torrent's data, and the record kept of it.
 #[derive(Debug)]
 pub(super) struct Gossip {
     /// Peer exchange, once the peer offered it.
     pub(super) exchange: Option<Exchange>,
+    /// Whether we did.
+    pub(super) offer: Offer,
     pub(super) record: Record,
 }
 
@@ -166,6 +179,7 @@ impl Peer {
             metadata: Metadata::Idle,
             gossip: Gossip {
                 exchange: None,
+                offer: Offer::Never,
                 record,
             },
         }

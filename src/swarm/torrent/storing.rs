@@ -170,8 +170,8 @@ impl Torrent {
         }
     }
 
-    /// A piece that we had is not there any more. Peers that were told of it are not told again:
-    /// there is no message for that; their requests for it are rejected.
+    /// A piece that we had is not there any more: peers that understand it are told (BEP 54), requests of
+    /// all others for it are rejected.
     fn lose(&mut self, now: Instant, piece: u32) {
         let Stage::Known(content) = &mut self.stage else {
             return;
@@ -180,10 +180,17 @@ impl Torrent {
             return;
         }
         content.picker.lost(piece);
+        let was_complete = content.goal == Goal::Reached;
         if content.picker.lacking() > 0 {
             content.goal = Goal::Open;
         }
         self.out.events.push_back(Event::PieceLost(piece));
+        self.take_back(piece);
+        if was_complete && !self.is_complete() {
+            // BEP 21: we want something again.
+            let keys: Vec<_> = self.peers.keys().copied().collect();
+            keys.into_iter().for_each(|key| self.tell_facts(key));
+        }
         self.recount();
         self.refill_all(now);
         self.dial(now);

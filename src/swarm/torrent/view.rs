@@ -26,6 +26,7 @@ impl Torrent {
             uploaded: self.flow.sent.total(),
             wasted: self.tally.wasted,
             peers: self.peer_counts(),
+            why: self.book.why(now),
             metadata: self.metadata_progress(content),
             pieces: content
                 .map(|c| Progress {

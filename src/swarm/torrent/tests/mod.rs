@@ -1,7 +1,9 @@
 //! The machine in conversation: whole swarms in virtual time ([`swarms`]), single connections by
-//! script ([`scripts`], [`uploads`]). [`world`] joins machines back to back.
+//! script ([`scripts`], [`uploads`], [`gossip`], [`facts`]). [`world`] joins machines back to back.
 
 mod cast;
+mod facts;
+mod gossip;
 mod scripts;
 mod swarms;
 mod uploads;

@@ -1,0 +1,121 @@
+//! Why nothing happens, what happens next and when (rules 2 and 3 of `cli.md`): the address book's
+//! [`Why`] and the next lookup, joined into one or two sentences.
+//!
+//! Every sentence is true at the moment it is made; none promises anything. Pure: the state comes in,
+//! a sentence goes out. The first part, up to the `;`, changes only when there is news: the follower
+//! repeats a diagnosis at once when it does.
+
+use std::time::Duration;
+
+use super::format::duration;
+use super::scene::Scene;
+use super::wording::count;
+use crate::swarm::{Phase, Why};
+
+/// Without any answer for this long, something is wrong with the network.
+const NO_ANSWER: Duration = Duration::from_secs(5);
+
+impl Scene<'_> {
+    /// Why nothing happens, what happens next and when; `None` while something happens or it is
+    /// too early to tell.
+    pub(super) fn diagnosis(&self) -> Option<String> {
+        let snapshot = &self.status.snapshot;
+        let busy = matches!(
+            snapshot.phase,
+            Phase::Complete | Phase::Opening | Phase::Paused
+        );
+        if busy || snapshot.peers.connected > 0 || self.status.checking.is_some() {
+            return None;
+        }
+        let why = &snapshot.why;
+        let Some(dht) = self.dht else {
+            return (self.elapsed > NO_ANSWER).then(|| self.without_dht(why));
+        };
+        if dht.nodes == 0 {
+            return (self.elapsed > NO_ANSWER).then(|| {
+                format!(
+                    "no UDP answer from any of {} bootstrap nodes: this machine is offline, or UDP \
+                     is blocked; they are asked again with pauses up to a minute",
+                    self.bootstrap
+                )
+            });
+        }
+        let last = self.status.search.last.as_ref()?;
+        if last.peers == 0 && why.known == 0 {
+            return Some(format!(
+                "asked {} nodes up to {} shared bits; nobody announces this torrent; {}",
+                last.asked,
+                last.closest_bits,
+                self.next_lookup()
+            ));
+        }
+        nobody_answers(why).then(|| {
+            let next = [next_try(why), Some(self.next_lookup())];
+            let next: Vec<String> = next.into_iter().flatten().collect();
+            format!("{}; {}", outcome(why), next.join(", "))
+        })
+    }
+
+    fn without_dht(&self, why: &Why) -> String {
+        if why.known == 0 {
+            return "no peer is known, and the DHT is off; only a peer that calls can help"
+                .to_owned();
+        }
+        let next = next_try(why).unwrap_or_else(|| "nobody is left to try".to_owned());
+        format!("{}, and the DHT is off; {next}", outcome(why))
+    }
+
+    fn next_lookup(&self) -> String {
+        match self.status.search.next {
+            Some(next) => {
+                let wait = next.saturating_duration_since(self.now);
+                format!("next lookup in {}", duration(wait))
+            }
+            None => "the lookup goes on".to_owned(),
+        }
+    }
+}
+
+/// Whether everybody who is known was tried in vain, or is banned.
+fn nobody_answers(why: &Why) -> bool {
+    let bad = why.refused + why.timed_out + why.failed + why.banned;
+    bad > 0 && why.tried + why.banned >= why.known
+}
+
+/// Who is known and what became of them.
+fn outcome(why: &Why) -> String {
+    let parts = [
+        (why.refused, "refused"),
+        (why.timed_out, "timed out"),
+        (why.failed, "failed otherwise"),
+        (why.banned, "banned"),
+        (
+            why.known.saturating_sub(why.tried + why.banned),
+            "not tried yet",
+        ),
+    ];
+    let parts: Vec<String> = parts
+        .into_iter()
+        .filter(|(number, _)| *number > 0)
+        .map(|(number, what)| format!("{number} {what}"))
+        .collect();
+    let known = count(why.known, "peer");
+    if parts.is_empty() {
+        format!("{known} known, none connected now")
+    } else {
+        format!("{known} known, none connected: {}", parts.join(", "))
+    }
+}
+
+/// When the next of them is tried.
+fn next_try(why: &Why) -> Option<String> {
+    let wait = why.next_try?;
+    Some(if wait.is_zero() {
+        "the next try is due now".to_owned()
+    } else {
+        format!("next try in {}", duration(wait))
+    })
+}
+
+#[cfg(test)]
+mod tests;
