@@ -5,13 +5,15 @@
 //! - `announce` has the words of both transports: [`Announce`], [`Reply`], [`Failure`], [`ScrapeReply`];
 //! - `http` writes and reads them as query strings and bencode, `udp` as datagrams; both in both
 //!   directions, because the tracker server answers what the client asks;
-//! - `url` says which tracker URLs may be asked at all.
+//! - `url` says which tracker URLs may be asked at all;
+//! - `server` is a tracker: who is where, and what they are told.
 //!
 //! Invariant: whatever a tracker or a client sends, what comes out is bounded by the constants next
 //! to it. Nothing here knows a socket, a clock or a torrent's pieces.
 
 pub mod announce;
 pub mod http;
+pub mod server;
 pub mod udp;
 pub mod url;
 

@@ -4,7 +4,7 @@ use bencode::{Endpoint, Family};
 use proptest::prelude::*;
 
 use super::super::udp::{MAX_SCRAPE, MAX_URL_DATA, PROTOCOL_ID, Request, Response};
-use super::super::{AnnounceEvent, MAX_PEERS, ScrapeReply};
+use super::super::{MAX_PEERS, ScrapeReply};
 use super::{EVENTS, announce};
 use crate::metainfo::InfoHash;
 
