@@ -14,6 +14,9 @@ use super::format::{parse_bytes, parse_duration, parse_ratio};
 use super::hosts::{Bind, HostPort};
 
 mod dht;
+mod tracker;
+
+pub use tracker::{TRACKER_PORT, TrackerArgs, parse_listen};
 
 pub use dht::{AnnounceArgs, DhtCommand, GetItemArgs, IdArgs, LookupArgs, NodeArgs, PutArgs};
 
@@ -82,6 +85,8 @@ pub enum Command {
     /// Ask the DHT, or take part in it
     #[command(subcommand)]
     Dht(DhtCommand),
+    /// Serve peers to others: a tracker, over HTTP and UDP
+    Tracker(TrackerArgs),
     /// Check clock, names, UDP, bootstrap nodes, port, IPv6, disk and limits
     Doctor(DoctorArgs),
     /// The whole story on loopback: a private DHT, seeders, one magnet link, no tracker

@@ -10,9 +10,11 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Deserializer};
 
+use super::args::parse_listen;
 use super::exit::{ExitCode, Failure};
 use super::format::{distance, parse_bytes, parse_duration, parse_ratio};
 use super::hosts::{Bind, HostPort};
+use crate::io::Listen;
 
 /// The largest file that is read; a real one has a few hundred bytes.
 const MAX_BYTES: u64 = 1 << 20;
@@ -37,6 +39,8 @@ pub struct Config {
     pub get: GetConfig,
     /// Commands to run.
     pub hooks: HookConfig,
+    /// The tracker server.
+    pub tracker: TrackerConfig,
 }
 
 /// `[network]`
@@ -112,6 +116,34 @@ pub struct GetConfig {
 pub struct HookConfig {
     /// Program and arguments, run without a shell when a `get` is complete.
     pub on_complete: Option<Vec<String>>,
+}
+
+/// `[tracker]`
+#[derive(Debug, Default, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct TrackerConfig {
+    /// `--http`
+    #[serde(deserialize_with = "places")]
+    pub http: Option<Vec<Listen>>,
+    /// `--udp`
+    #[serde(deserialize_with = "places")]
+    pub udp: Option<Vec<Listen>>,
+    /// `--db`; `~/` is the home directory.
+    pub db: Option<PathBuf>,
+    /// `--allow-list`; `~/` is the home directory.
+    pub allow_list: Option<PathBuf>,
+    /// `--interval`
+    #[serde(deserialize_with = "span")]
+    pub interval: Option<std::time::Duration>,
+    /// `--reply-peers`
+    pub reply_peers: Option<u16>,
+}
+
+/// Ports and addresses.
+fn places<'de, D: Deserializer<'de>>(from: D) -> Result<Option<Vec<Listen>>, D::Error> {
+    let texts = Vec::<String>::deserialize(from)?;
+    let places: Result<_, _> = texts.iter().map(|text| parse_listen(text)).collect();
+    places.map(Some).map_err(serde::de::Error::custom)
 }
 
 /// `"500k"` or a plain number.

@@ -23,6 +23,9 @@ use super::selection::Selection;
 use crate::io::BOOTSTRAP;
 
 mod dht;
+mod tracker;
+
+pub use tracker::allowed;
 
 /// Enough for lookups of several hops, few enough to start at once.
 const DEMO_NODES: u16 = 50;

@@ -44,6 +44,7 @@ mod show;
 mod signals;
 mod torrent;
 mod torrents;
+mod tracker;
 pub mod update;
 mod verify;
 pub mod walk;
@@ -121,6 +122,7 @@ fn dispatch(
         Command::Share(args) => share::run(background.share(args)?, reporter),
         Command::Fetch(args) => fetch::run(background.fetch(args)?, reporter),
         Command::Dht(command) => dht::run(background.dht(command)?, reporter),
+        Command::Tracker(args) => tracker::run(background.tracker(args)?, reporter),
         Command::Doctor(args) => doctor::run(background.doctor(args)?, reporter),
         Command::Demo(args) => demo::run(background.demo(&args), reporter),
         Command::Show(args) => show::run(background.show(args)?, reporter),

@@ -11,6 +11,9 @@ use super::input::Input;
 use super::selection::Selection;
 
 mod dht;
+mod tracker;
+
+pub use tracker::{AllowList, TrackerPlan};
 
 pub use dht::{
     AnnouncePlan, DhtPlan, FindPlan, GetItemPlan, IdPlan, KeySource, LookupPlan, NodePlan, PutPlan,

@@ -16,10 +16,10 @@ use tokio::time::sleep_until;
 
 use crate::metainfo::InfoHash;
 
-mod burst;
 mod search;
 mod strangers;
 
+use super::burst;
 pub use search::{Answer, DhtStatus, Pong, Sample, Search, SearchEvent, Trace, View};
 use strangers::Strangers;
 

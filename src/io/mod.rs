@@ -9,11 +9,13 @@
 //!   `dialler`: outgoing connections of all torrents
 //! - `host_cache`: the peers that worked, from one run to the next
 //! - `input`: what a torrent's task hears · `status`: what a torrent's owner sees and decides
-//! - `sockets`, `resolve`, `entropy`: binding, names, seeds · `serve`: a text over HTTP
+//! - `sockets`, `resolve`, `entropy`, `burst`: binding, names, seeds, many datagrams at once
+//! - `serve`: a text over HTTP · `tracker_server`: a tracker for others
 //!
 //! Queues are bounded. Peers wait for the torrent, the torrent waits for nobody, the disk waits for
 //! the torrent: no circle of waiting.
 
+mod burst;
 mod client;
 mod dht;
 mod dialler;
@@ -29,6 +31,7 @@ mod serve;
 mod sockets;
 mod status;
 mod torrent;
+mod tracker_server;
 
 pub use client::{BOOTSTRAP, Client, ClientConfig, Dht, Source, TorrentHandle, TorrentSpec};
 pub use dht::{Answer, DhtHandle, DhtStatus, Pong, Sample, Search, SearchEvent, Trace, View};
@@ -39,4 +42,7 @@ pub use serve::TextServer;
 pub use sockets::{Bind, Port, source_towards};
 pub use status::{
     Destination, Failed, Privacy, SearchStatus, Select, Status, Timeline, TorrentEvent,
+};
+pub use tracker_server::{
+    DatabaseError, Listen, StartError, TrackerConfig, TrackerServer, TrackerView,
 };
