@@ -22,7 +22,7 @@ pub const LIBTORRENT_PEER: &str = concat!(
 );
 
 /// TCP and UDP port of every client, all on hosts of their own.
-const PORT: u16 = 6900;
+pub const PORT: u16 = 6900;
 
 /// A client that the tests know how to run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -143,6 +143,38 @@ pub fn share(host: &Host, dht: &Dht, sample: &Sample) -> Running {
     Running { process, folder }
 }
 
+/// Starts libtorrent on `host` without a DHT, as a downloader of `sample` that takes and gives `rate` bytes a second.
+pub fn crawling_libtorrent(host: &Host, sample: &Sample, rate: &str) -> Process {
+    let (port, folder) = (PORT.to_string(), host.new_folder("downloads"));
+    let arguments = [
+        LIBTORRENT_PEER,
+        host.address(),
+        &port,
+        "off",
+        path(&folder),
+        path(&sample.torrent),
+        rate,
+        rate,
+    ];
+    host.start("libtorrent", "python3", &arguments)
+}
+
+/// Starts Transmission on `host` without a DHT, as a downloader of `sample` that takes and gives 10 kB a second.
+pub fn crawling_transmission(host: &Host, sample: &Sample) -> Process {
+    let folder = host.new_folder("downloads");
+    let mut settings = transmission_settings(host, &folder);
+    for (key, value) in [
+        ("dht-enabled", false.into()),
+        ("speed-limit-down-enabled", true.into()),
+        ("speed-limit-down", 10.into()),
+        ("speed-limit-up-enabled", true.into()),
+        ("speed-limit-up", 10.into()),
+    ] {
+        settings[key] = value;
+    }
+    start_transmission(host, &settings, &folder, path(&sample.torrent))
+}
+
 fn path(path: &Path) -> &str {
     path.to_str().expect("a path of this test is ASCII")
 }
@@ -208,7 +240,16 @@ fn aria2(host: &Host, dht: &Dht, folder: &Path, what: &[&str]) -> Process {
 /// Transmission reads `host port` lines from `dht.bootstrap` in its configuration folder.
 fn transmission(host: &Host, dht: &Dht, folder: &Path, what: &str) -> Process {
     let home = host.new_folder("transmission");
-    let settings = serde_json::json!({
+    let lines: String = dht
+        .nodes()
+        .map(|(host, port)| format!("{host} {port}\n"))
+        .collect();
+    std::fs::write(home.join("dht.bootstrap"), lines).expect("bootstrap nodes");
+    start_transmission(host, &transmission_settings(host, folder), folder, what)
+}
+
+fn transmission_settings(host: &Host, folder: &Path) -> serde_json::Value {
+    serde_json::json!({
         "dht-enabled": true, "lpd-enabled": false, "utp-enabled": false, "pex-enabled": true,
         "encryption": 0, "port-forwarding-enabled": false, "peer-port": PORT,
         "peer-port-random-on-start": false, "bind-address-ipv4": host.address(),
@@ -216,13 +257,17 @@ fn transmission(host: &Host, dht: &Dht, folder: &Path, what: &str) -> Process {
         "rpc-authentication-required": false, "rpc-whitelist-enabled": false,
         "download-dir": path(folder), "incomplete-dir-enabled": false, "rename-partial-files": true,
         "message-level": 3, "start-added-torrents": true, "preallocation": 0,
-    });
+    })
+}
+
+fn start_transmission(
+    host: &Host,
+    settings: &serde_json::Value,
+    folder: &Path,
+    what: &str,
+) -> Process {
+    let home = host.new_folder("transmission");
     std::fs::write(home.join("settings.json"), settings.to_string()).expect("settings");
-    let lines: String = dht
-        .nodes()
-        .map(|(host, port)| format!("{host} {port}\n"))
-        .collect();
-    std::fs::write(home.join("dht.bootstrap"), lines).expect("bootstrap nodes");
     let daemon = host.start(
         "transmission",
         "transmission-daemon",

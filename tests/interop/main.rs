@@ -13,6 +13,7 @@
 mod clients;
 mod commands;
 mod dht;
+mod exchange;
 mod lab;
 mod local;
 #[path = "../support/mod.rs"]
