@@ -10,6 +10,7 @@ use std::time::Duration;
 use super::format::duration;
 use super::scene::Scene;
 use super::wording::count;
+use crate::io::Privacy;
 use crate::swarm::{Phase, Why};
 
 /// Without any answer for this long, something is wrong with the network.
@@ -28,8 +29,14 @@ impl Scene<'_> {
             return None;
         }
         let why = &snapshot.why;
-        let Some(dht) = self.dht else {
-            return (self.elapsed > NO_ANSWER).then(|| self.without_dht(why));
+        let private = self.status.privacy == Privacy::Private;
+        let Some(dht) = self.dht.filter(|_| !private) else {
+            let what = if private {
+                "the torrent is private, so strangers are not asked"
+            } else {
+                "the DHT is off"
+            };
+            return (self.elapsed > NO_ANSWER).then(|| without_dht(why, what));
         };
         if dht.nodes == 0 {
             return (self.elapsed > NO_ANSWER).then(|| {
@@ -56,15 +63,6 @@ impl Scene<'_> {
         })
     }
 
-    fn without_dht(&self, why: &Why) -> String {
-        if why.known == 0 {
-            return "no peer is known, and the DHT is off; only a peer that calls can help"
-                .to_owned();
-        }
-        let next = next_try(why).unwrap_or_else(|| "nobody is left to try".to_owned());
-        format!("{}, and the DHT is off; {next}", outcome(why))
-    }
-
     fn next_lookup(&self) -> String {
         match self.status.search.next {
             Some(next) => {
@@ -74,6 +72,15 @@ impl Scene<'_> {
             None => "the lookup goes on".to_owned(),
         }
     }
+}
+
+/// The account where no lookup is to come, for the reason `what`.
+fn without_dht(why: &Why, what: &str) -> String {
+    if why.known == 0 {
+        return format!("no peer is known, and {what}; waiting for one that calls or is named");
+    }
+    let next = next_try(why).unwrap_or_else(|| "nobody is left to try".to_owned());
+    format!("{}, and {what}; {next}", outcome(why))
 }
 
 /// Whether everybody who is known was tried in vain, or is banned.

@@ -25,7 +25,7 @@ const CRAWL: &str = "10000";
 const LENGTH: usize = 3_000_000;
 
 /// Arguments of a client of ours that knows nobody but `peers`.
-fn lonely(host: &Host, peers: &[&Host]) -> Vec<String> {
+pub fn lonely(host: &Host, peers: &[&Host]) -> Vec<String> {
     let mut all: Vec<String> = [
         "--no-dht",
         "--no-lsd",
@@ -49,7 +49,7 @@ fn lonely(host: &Host, peers: &[&Host]) -> Vec<String> {
     all
 }
 
-fn endpoint(host: &Host) -> String {
+pub fn endpoint(host: &Host) -> String {
     format!("{}:{PORT}", host.address())
 }
 
@@ -62,7 +62,7 @@ fn run(host: &Host, what: &[&str], how: &[String]) -> Process {
     host.start("trackless", TRACKLESS, &arguments)
 }
 
-fn seed(host: &Host, sample: &Sample, how: &[String]) -> Process {
+pub fn seed(host: &Host, sample: &Sample, how: &[String]) -> Process {
     let (torrent, data) = (
         sample.torrent.display().to_string(),
         sample.data.display().to_string(),
@@ -71,7 +71,7 @@ fn seed(host: &Host, sample: &Sample, how: &[String]) -> Process {
 }
 
 /// `get` with the torrent file, into the host's own folder.
-fn get(host: &Host, sample: &Sample, how: &[String]) -> Process {
+pub fn get(host: &Host, sample: &Sample, how: &[String]) -> Process {
     let (torrent, folder) = (
         sample.torrent.display().to_string(),
         host.new_folder("downloads").display().to_string(),
@@ -79,8 +79,14 @@ fn get(host: &Host, sample: &Sample, how: &[String]) -> Process {
     run(host, &["get", &torrent, "-o", &folder, "--json"], how)
 }
 
+/// `get` with a magnet link.
+pub fn get_magnet(host: &Host, magnet: &str, how: &[String]) -> Process {
+    let folder = host.new_folder("downloads").display().to_string();
+    run(host, &["get", magnet, "-o", &folder, "--json"], how)
+}
+
 /// Peers that became known by `source`, as a `get --json` says.
-fn found(process: &Process, source: &str) -> u64 {
+pub fn found(process: &Process, source: &str) -> u64 {
     let text = process.stdout();
     let events = text
         .lines()
@@ -90,7 +96,7 @@ fn found(process: &Process, source: &str) -> u64 {
 }
 
 /// Waits until `process`, a `get` on `host`, ends well with the whole content.
-fn arrives(process: &mut Process, host: &Host, sample: &Sample) {
+pub fn arrives(process: &mut Process, host: &Host, sample: &Sample) {
     assert_eq!(process.wait(LIMIT).code(), Some(0), "trackless get");
     assert!(sample.is_complete_in(&host.folder().join("downloads")));
 }

@@ -14,6 +14,8 @@ mod clients;
 mod commands;
 mod dht;
 mod exchange;
+mod flood;
+mod given;
 mod lab;
 mod local;
 #[path = "../support/mod.rs"]

@@ -162,6 +162,15 @@ fn without_the_dht() {
     let said = stage(0).with(VAIN).says_without_dht();
     assert_eq!(said.as_deref(), Some(expected));
     let said = stage(0).says_without_dht();
-    let expected = "no peer is known, and the DHT is off; only a peer that calls can help";
+    let expected = "no peer is known, and the DHT is off; waiting for one that calls or is named";
     assert_eq!(said.as_deref(), Some(expected));
+}
+
+#[test]
+fn of_a_private_torrent_no_lookup_is_promised() {
+    let mut stage = stage(0).with(VAIN);
+    stage.status.privacy = Privacy::Private;
+    let expected = "3 peers known, none connected: 2 refused, 1 timed out, and the torrent is private, so \
+                    strangers are not asked; next try in 12 s";
+    assert_eq!(stage.says().as_deref(), Some(expected));
 }
