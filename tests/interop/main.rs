@@ -20,6 +20,7 @@ mod lab;
 mod local;
 #[path = "../support/mod.rs"]
 mod support;
+mod tracked;
 
 use std::time::Duration;
 
