@@ -78,6 +78,7 @@ async fn play(
         destination: Destination::Files(location(&output), OpenMode::Resume),
         select: None,
         peers: Vec::new(),
+        trackers: Vec::new(),
         settings: Settings::default(),
     };
     let mut handle = add(&client, spec).await?;
@@ -229,6 +230,7 @@ async fn holders(
             // A holder of a part wants no more than it has: a partial seed (BEP 21).
             select: share.map(|share| -> crate::io::Select { Box::new(|_| Ok(Some(share))) }),
             peers: Vec::new(),
+            trackers: Vec::new(),
             settings: Settings {
                 mode: Mode::Seed,
                 limit_up: HOLDER_RATE,

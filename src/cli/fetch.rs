@@ -11,7 +11,7 @@ use super::plan::{FetchPlan, Limits, NetworkPlan, Patience};
 use super::report::Reporter;
 use super::signals::Signals;
 use super::torrent;
-use super::torrents::{Named, Target, settings};
+use super::torrents::{Named, Target, settings, trackers};
 use crate::io::{Destination, TorrentSpec};
 use crate::metainfo::{Info, Torrent};
 
@@ -65,6 +65,7 @@ pub(super) fn ask(
             destination: Destination::MetadataOnly,
             select: None,
             peers: given.chain(target.peers.iter().cloned()).collect(),
+            trackers: trackers(network, &target.trackers),
             settings: settings(network, Limits::default()),
         };
         let mut handle = client

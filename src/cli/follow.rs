@@ -12,6 +12,7 @@ use super::plan::{Patience, SeedStop};
 use super::report::Reporter;
 use super::scene::Scene;
 use super::signals::Signals;
+use super::trackers::TrackerNews;
 use super::update::{Source, Update};
 use crate::io::{Client, Failed, Status, TorrentEvent, TorrentHandle};
 use crate::metainfo::Info;
@@ -72,6 +73,8 @@ pub(super) struct Findings {
     joined: bool,
     /// Peers told of, by source.
     told: Vec<(Source, u32)>,
+    /// What was told about trackers.
+    trackers: TrackerNews,
     /// The last diagnosis and when it was given.
     diagnosed: Option<(String, Instant)>,
     /// Why the disk takes no data, and when it is tried again.
@@ -202,6 +205,9 @@ impl Follow<'_> {
             self.reporter.state(now, &Update::Joined { nodes, elapsed });
         }
         self.tell_sources(now, &status, findings);
+        for line in findings.trackers.lines(now, &self.handle.trackers()) {
+            self.reporter.note(now, line);
+        }
         let name = match &findings.info {
             Some(info) => info.name().to_owned(),
             None => self

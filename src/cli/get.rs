@@ -12,7 +12,7 @@ use super::plan::{After, Check, Existing, GetPlan, GetTask, PieceOrder};
 use super::report::Reporter;
 use super::show;
 use super::signals::Signals;
-use super::torrents::{Named, Target, ask_nodes, select, settings};
+use super::torrents::{Named, Target, ask_nodes, select, settings, trackers};
 use super::update::Done;
 use crate::io::{self, Client, Destination, Status, TorrentSpec};
 use crate::storage::{Location, OpenMode};
@@ -145,6 +145,7 @@ impl One<'_> {
             },
             select: select(plan.selection.clone(), target.select.clone()),
             peers: given.chain(target.peers.iter().cloned()).collect(),
+            trackers: trackers(&plan.network, &target.trackers),
             settings: Settings {
                 mode: match plan.after {
                     After::Leave => Mode::Download,

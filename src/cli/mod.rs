@@ -45,6 +45,7 @@ mod signals;
 mod torrent;
 mod torrents;
 mod tracker;
+mod trackers;
 pub mod update;
 mod verify;
 pub mod walk;

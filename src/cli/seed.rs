@@ -10,7 +10,7 @@ use super::plan::{Check, Limits, NetworkPlan, Patience, SeedPlan, SeedStop};
 use super::report::Reporter;
 use super::signals::Signals;
 use super::torrent;
-use super::torrents::{ask_nodes, host_port, settings};
+use super::torrents::{ask_nodes, host_port, settings, trackers};
 use crate::io::{Client, Destination, Source, TorrentSpec};
 use crate::metainfo::Info;
 use crate::storage::{Location, OpenMode};
@@ -42,6 +42,7 @@ pub(super) fn run(plan: SeedPlan, reporter: &mut Reporter) -> Result<ExitCode, F
             client: &client,
             network: &plan.network,
             info: torrent.info,
+            trackers: &torrent.trackers,
             location,
             mode,
             limits: plan.limits,
@@ -58,6 +59,7 @@ pub(super) fn spec(
     network: &NetworkPlan,
     limits: Limits,
     info: &Arc<Info>,
+    tiers: &[Vec<String>],
     location: Location,
     mode: OpenMode,
 ) -> TorrentSpec {
@@ -66,6 +68,7 @@ pub(super) fn spec(
         destination: Destination::Files(location, mode),
         select: None,
         peers: network.peers.iter().map(ToString::to_string).collect(),
+        trackers: trackers(network, tiers),
         settings: Settings {
             mode: Mode::Seed,
             ..settings(network, limits)
@@ -78,6 +81,7 @@ pub(super) struct Seeding<'a> {
     pub(super) client: &'a Client,
     pub(super) network: &'a NetworkPlan,
     pub(super) info: Arc<Info>,
+    pub(super) trackers: &'a [Vec<String>],
     pub(super) location: Location,
     pub(super) mode: OpenMode,
     pub(super) limits: Limits,
@@ -97,7 +101,14 @@ impl Seeding<'_> {
             Instant::now(),
             format!("listening on port {}", self.client.port()),
         );
-        let spec = spec(self.network, self.limits, &info, self.location, self.mode);
+        let spec = spec(
+            self.network,
+            self.limits,
+            &info,
+            self.trackers,
+            self.location,
+            self.mode,
+        );
         let mut handle = self
             .client
             .add(spec)

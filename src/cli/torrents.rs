@@ -27,6 +27,8 @@ pub(super) struct Target {
     pub(super) name: Option<String>,
     /// Peers that the magnet link names.
     pub(super) peers: Vec<String>,
+    /// Tiers of trackers that the link or the file names (BEP 12).
+    pub(super) trackers: Vec<Vec<String>>,
     /// DHT nodes that the torrent file names (BEP 5 "torrent file extensions").
     pub(super) nodes: Vec<String>,
     /// Files that the magnet link selects (BEP 53).
@@ -93,6 +95,7 @@ impl Target {
                 info: None,
                 name: None,
                 peers: Vec::new(),
+                trackers: Vec::new(),
                 nodes: Vec::new(),
                 select: None,
             },
@@ -127,6 +130,12 @@ impl Target {
                 .iter()
                 .map(|(host, port)| host_port(host, *port))
                 .collect(),
+            // A link knows no tiers. One for each keeps its order, as most clients have it.
+            trackers: magnet
+                .trackers
+                .iter()
+                .map(|url| vec![url.clone()])
+                .collect(),
             nodes: Vec::new(),
             select: magnet.select.clone(),
         }
@@ -143,6 +152,7 @@ impl Target {
             name: Some(torrent.info.name().to_owned()),
             info: Some(Arc::clone(&torrent.info)),
             peers: Vec::new(),
+            trackers: torrent.trackers.clone(),
             nodes: nodes.collect(),
             select: None,
         }
@@ -172,6 +182,14 @@ pub(super) fn ask_nodes(client: &Client, nodes: impl IntoIterator<Item = String>
     for node in nodes {
         let dht = dht.clone();
         tokio::spawn(async move { dht.join(resolve(&node).await).await });
+    }
+}
+
+/// The trackers to ask: none with `--no-trackers`.
+pub(super) fn trackers(network: &NetworkPlan, tiers: &[Vec<String>]) -> Vec<Vec<String>> {
+    match network.trackers {
+        Switch::On => tiers.to_vec(),
+        Switch::Off => Vec::new(),
     }
 }
 

@@ -11,6 +11,7 @@
 //! # }
 //! ```
 
+use std::convert::Infallible;
 use std::io;
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -23,6 +24,7 @@ use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::task::JoinSet;
+use tokio::time::timeout;
 
 use super::dht::DhtHandle;
 use super::dialler::Dialler;
@@ -35,8 +37,10 @@ use super::resolve::resolve;
 use super::sockets::{self, Bind, Port};
 use super::status::{Destination, Privacy, Select, Status, TorrentEvent};
 use super::torrent::{Announcing, Driver, INPUTS, Surroundings};
+use super::tracker::{self, Asker, FAREWELL, Guest, Trackers};
 use crate::metainfo::{Info, InfoHash};
 use crate::swarm::{Mode, PeerSource, Settings, Torrent};
+use crate::tracker::{Failure, Reach, ScrapeReply, TrackerStatus, TrackerUrl};
 use crate::wire::PeerId;
 
 mod joining;
@@ -155,6 +159,8 @@ pub struct TorrentSpec {
     pub select: Option<Select>,
     /// Peers known from elsewhere: `HOST:PORT`, tried first.
     pub peers: Vec<String>,
+    /// Tiers of tracker URLs (BEP 12), asked beside the DHT; empty: none is.
+    pub trackers: Vec<Vec<String>>,
     /// Rates, order, mode. `our_id`, `listen_port` and `policy` are filled in by the client.
     pub settings: Settings,
 }
@@ -170,6 +176,9 @@ pub struct Client {
     /// Held by each torrent that is run to seed.
     seeds: Arc<()>,
     registrations: mpsc::Sender<Registration>,
+    asker: Arc<Asker>,
+    /// One end for every torrent with trackers, until its goodbyes are said; the other to wait for them.
+    farewells: (mpsc::Sender<Infallible>, mpsc::Receiver<Infallible>),
     state: Option<PathBuf>,
     background: JoinSet<()>,
 }
@@ -181,14 +190,7 @@ impl Client {
     /// When the port or address cannot be bound, or the system has no randomness.
     pub async fn start(config: ClientConfig) -> io::Result<Client> {
         let sockets = sockets::open(&config.bind, config.port, &config.families)?;
-        let mut policy = AddressPolicy::new(config.allowed.clone());
-        if let Bind::Address(ip) = config.bind {
-            policy.allow_range_of(ip);
-            policy.add_own(Endpoint {
-                ip,
-                port: sockets.port,
-            });
-        }
+        let policy = policy(&config, sockets.port);
         let (mut tcp, mut udp) = (Vec::new(), [None, None]);
         for (slot, pair) in udp.iter_mut().zip([sockets.v4, sockets.v6]) {
             if let Some(pair) = pair {
@@ -214,6 +216,7 @@ impl Client {
             Dht::On => Some(join(&config, policy.clone(), udp, &mut background)?),
             Dht::Off => None,
         };
+        let asker = Asker::new(config.bind.clone(), config.families, policy.clone());
         Ok(Client {
             dialler: Dialler::new(config.bind),
             port: sockets.port,
@@ -223,6 +226,8 @@ impl Client {
             lsd,
             seeds: Arc::default(),
             registrations,
+            asker: Arc::new(asker),
+            farewells: mpsc::channel(1),
             state: config.state,
             background,
         })
@@ -303,8 +308,10 @@ impl Client {
                 let _ = torrent.send(Input::Add(PeerSource::Manual, found)).await;
             });
         }
+        let trackers = self.trackers(info_hash, &spec.trackers, &to_self, &watched)?;
         Ok(TorrentHandle {
             info_hash,
+            trackers,
             inputs: to_self,
             events: heard,
             status: watched,
@@ -313,12 +320,49 @@ impl Client {
         })
     }
 
+    fn trackers(
+        &self,
+        info_hash: InfoHash,
+        tiers: &[Vec<String>],
+        torrent: &mpsc::Sender<Input>,
+        status: &watch::Receiver<Status>,
+    ) -> io::Result<Trackers> {
+        let settings = crate::tracker::Settings {
+            info_hash,
+            peer_id: self.peer_id,
+            port: self.port,
+            reach: Reach::First,
+        };
+        let guest = Guest {
+            torrent: torrent.clone(),
+            status: status.clone(),
+            _alive: self.farewells.0.clone(),
+        };
+        tracker::start(Arc::clone(&self.asker), settings, tiers, guest)
+    }
+
+    /// Asks one tracker what it knows about some torrents, at most 74 of them (BEP 48).
+    ///
+    /// # Errors
+    /// The tracker's reason, or ours not to ask it.
+    pub async fn scrape(
+        &self,
+        url: &str,
+        hashes: &[InfoHash],
+    ) -> Result<Vec<(InfoHash, ScrapeReply)>, Failure> {
+        self.asker.scrape(&TrackerUrl::parse(url)?, hashes).await
+    }
+
     /// Saves the DHT's contacts and ends every task of the client. Torrents are stopped by their
     /// handles.
     pub async fn shutdown(mut self) {
         if let (Some(dht), Some(folder)) = (&self.dht, &self.state) {
             save(dht, folder).await;
         }
+        let (ours, mut theirs) = self.farewells;
+        drop(ours);
+        // `None` comes when every goodbye is said; torrents that nobody stopped say none.
+        let _ = timeout(FAREWELL, theirs.recv()).await;
         self.background.shutdown().await;
     }
 }
@@ -326,6 +370,7 @@ impl Client {
 /// The owner's end of a torrent.
 pub struct TorrentHandle {
     info_hash: InfoHash,
+    trackers: Trackers,
     inputs: mpsc::Sender<Input>,
     events: mpsc::Receiver<TorrentEvent>,
     status: watch::Receiver<Status>,
@@ -349,6 +394,11 @@ impl TorrentHandle {
         self.status.borrow().clone()
     }
 
+    /// How its trackers are doing, in the order in which they are asked.
+    pub fn trackers(&self) -> Vec<TrackerStatus> {
+        self.trackers.statuses()
+    }
+
     /// More peers to try.
     pub async fn add_peers(&self, peers: Vec<SocketAddr>) {
         let peers = peers.into_iter().map(Endpoint::from).collect();
@@ -358,8 +408,10 @@ impl TorrentHandle {
             .await;
     }
 
-    /// Says goodbye to the peers and makes everything durable; returns the last state.
-    pub async fn stop(self) -> Status {
+    /// Says goodbye to the peers and makes everything durable; returns the last state. Trackers
+    /// are told meanwhile, and at most 2 s longer if the client lives on.
+    pub async fn stop(mut self) -> Status {
+        self.trackers.stop();
         let (done, stopped) = oneshot::channel();
         let _ = self
             .registrations
@@ -374,4 +426,14 @@ impl TorrentHandle {
         }
         self.status.borrow().clone()
     }
+}
+
+/// Whom the client may talk to: the internet, what the user opened, what it is bound to; not itself.
+fn policy(config: &ClientConfig, port: u16) -> AddressPolicy {
+    let mut policy = AddressPolicy::new(config.allowed.clone());
+    if let Bind::Address(ip) = config.bind {
+        policy.allow_range_of(ip);
+        policy.add_own(Endpoint { ip, port });
+    }
+    policy
 }

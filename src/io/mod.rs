@@ -9,6 +9,7 @@
 //!   `dialler`: outgoing connections of all torrents
 //! - `host_cache`: the peers that worked, from one run to the next
 //! - `input`: what a torrent's task hears · `status`: what a torrent's owner sees and decides
+//! - `tracker`: a torrent's trackers
 //! - `sockets`, `resolve`, `entropy`, `burst`: binding, names, seeds, many datagrams at once
 //! - `serve`: a text over HTTP · `tracker_server`: a tracker for others
 //!
@@ -31,6 +32,7 @@ mod serve;
 mod sockets;
 mod status;
 mod torrent;
+mod tracker;
 mod tracker_server;
 
 pub use client::{BOOTSTRAP, Client, ClientConfig, Dht, Source, TorrentHandle, TorrentSpec};

@@ -46,7 +46,7 @@ pub enum Bind {
 
 impl Bind {
     /// The local address to bind for `family`; `None` when this family is ruled out.
-    fn address(&self, family: Family) -> Option<IpAddr> {
+    pub(super) fn address(&self, family: Family) -> Option<IpAddr> {
         match (self, family) {
             (Bind::Address(ip @ IpAddr::V4(_)), Family::V4)
             | (Bind::Address(ip @ IpAddr::V6(_)), Family::V6) => Some(*ip),
@@ -234,11 +234,26 @@ pub(super) async fn connect(bind: &Bind, to: SocketAddr) -> io::Result<TcpStream
     Ok(stream)
 }
 
+/// A datagram socket that speaks with `to` only, from the bound address and any free port.
+///
+/// # Errors
+/// When there is no route, or `bind` rules the family out.
+pub(super) fn towards(bind: &Bind, to: SocketAddr) -> io::Result<UdpSocket> {
+    UdpSocket::from_std(connected(bind, to)?.into())
+}
+
 /// The address of ours that packets to `to` would leave from. Sends nothing.
 ///
 /// # Errors
 /// When there is no route, or `bind` rules the family out.
 pub fn source_towards(bind: &Bind, to: SocketAddr) -> io::Result<IpAddr> {
+    let source = connected(bind, to)?.local_addr()?.as_socket();
+    source
+        .map(|source| source.ip())
+        .ok_or_else(|| io::ErrorKind::AddrNotAvailable.into())
+}
+
+fn connected(bind: &Bind, to: SocketAddr) -> io::Result<Socket> {
     let family = bencode::Endpoint::from(to).family();
     let Some(local) = bind.address(family) else {
         return Err(io::ErrorKind::NetworkUnreachable.into());
@@ -248,8 +263,5 @@ pub fn source_towards(bind: &Bind, to: SocketAddr) -> io::Result<IpAddr> {
         socket.bind(&SocketAddr::new(local, 0).into())?;
     }
     socket.connect(&to.into())?;
-    let source = socket.local_addr()?.as_socket();
-    source
-        .map(|source| source.ip())
-        .ok_or_else(|| io::ErrorKind::AddrNotAvailable.into())
+    Ok(socket)
 }

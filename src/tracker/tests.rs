@@ -1,5 +1,8 @@
 //! Tests of the codecs: golden bytes from the BEPs, properties, what hostile or sloppy trackers send.
 
+mod announcer;
+mod events;
+mod exchange;
 mod http;
 mod udp;
 mod url;
@@ -7,6 +10,15 @@ mod url;
 use super::*;
 use crate::metainfo::InfoHash;
 use crate::wire::PeerId;
+
+/// Where virtual time begins.
+#[expect(
+    clippy::disallowed_methods,
+    reason = "a test needs some instant to begin with"
+)]
+fn now() -> std::time::Instant {
+    std::time::Instant::now()
+}
 
 const EVENTS: [AnnounceEvent; 4] = [
     AnnounceEvent::None,

@@ -21,6 +21,7 @@ mod local;
 #[path = "../support/mod.rs"]
 mod support;
 mod tracked;
+mod trackers;
 
 use std::time::Duration;
 
