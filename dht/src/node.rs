@@ -21,7 +21,7 @@ use crate::id::Id;
 use crate::items::Items;
 use crate::limiter::Limiter;
 use crate::link::Link;
-use crate::message::{self, AnnouncePort, Body, Envelope, Method, Standing, Want};
+use crate::message::{self, Announcement, Body, Envelope, Method, Part, Standing, Want};
 use crate::peers::Peers;
 use crate::pool::Pool;
 use crate::population::{Population, SizeEstimate};
@@ -81,6 +81,21 @@ enum Purpose {
     Announce(LookupId),
     /// To hear of nodes where few are known.
     Survey,
+}
+
+/// How a question is put.
+#[derive(Clone, Copy, Debug)]
+struct Wording<'a> {
+    /// What we say that we are, where peers are asked for or announced.
+    part: Part,
+    method: &'a Method<'a>,
+}
+
+impl<'a> From<&'a Method<'a>> for Wording<'a> {
+    fn from(method: &'a Method<'a>) -> Wording<'a> {
+        let part = Part::Peer;
+        Wording { part, method }
+    }
 }
 
 /// What is needed to answer others.
@@ -262,15 +277,22 @@ impl Node {
 
     /// Looks for peers of `info_hash`, then announces us to the closest nodes. The announcement
     /// lives 30 to 45 minutes there: repeat it.
-    pub fn announce(&mut self, now: Instant, info_hash: Id, port: AnnouncePort) -> LookupId {
-        self.search(now, info_hash, Goal::Announce(port), Tracing::Off)
+    pub fn announce(
+        &mut self,
+        now: Instant,
+        info_hash: Id,
+        own: impl Into<Announcement>,
+    ) -> LookupId {
+        self.search(now, info_hash, Goal::Announce(own.into()), Tracing::Off)
     }
 
     /// Announces us under `info_hash` as soon as its turn comes, and again every 25 minutes, until
     /// `withdraw`. Many torrents are visited in the order of the key space, at a pace that a home
     /// router bears; nothing is reported.
-    pub fn keep_announced(&mut self, now: Instant, info_hash: Id, port: AnnouncePort) {
-        self.rounds.include(now, info_hash, port);
+    ///
+    /// Again under the same hash: with what it says of us then, at once.
+    pub fn keep_announced(&mut self, now: Instant, info_hash: Id, own: impl Into<Announcement>) {
+        self.rounds.include(now, info_hash, own.into());
         self.go_round(now);
     }
 
@@ -412,12 +434,12 @@ impl Node {
 
     /// Asks. `false`: the address is refused or too many questions are open, to it or in all; nothing was
     /// sent.
-    fn ask(
+    fn ask<'a>(
         &mut self,
         now: Instant,
         whom: (Endpoint, Option<Id>),
         purpose: Purpose,
-        method: &Method<'_>,
+        wording: impl Into<Wording<'a>>,
     ) -> bool {
         let (to, id) = whom;
         if !self.talks_to(to) {
@@ -442,7 +464,7 @@ impl Node {
         let Some(transaction) = opened else {
             return false;
         };
-        self.pose(to, &transaction, method);
+        self.pose(to, &transaction, wording);
         true
     }
 
@@ -453,14 +475,15 @@ impl Node {
     }
 
     /// Writes and sends a question that is open.
-    fn pose(&mut self, to: Endpoint, transaction: &[u8], method: &Method<'_>) {
+    fn pose<'a>(&mut self, to: Endpoint, transaction: &[u8], wording: impl Into<Wording<'a>>) {
+        let Wording { part, method } = wording.into();
         let standing = match self.config.role {
             Role::Full => Standing::Full,
             Role::ReadOnly => Standing::ReadOnly,
         };
         let [v4, v6] = BOTH.map(|family| self.config.families.include(family));
         let envelope = self.envelope(to.family(), transaction);
-        let payload = message::write_query(&envelope, standing, Want { v4, v6 }, method);
+        let payload = message::write_query_as(part, &envelope, standing, Want { v4, v6 }, method);
         self.stats.queries_out.count(method);
         self.send(to, payload);
     }

@@ -9,7 +9,7 @@ use std::io;
 use std::time::Instant;
 
 use bencode::{Endpoint, Family};
-use dht::{AnnouncePort, Event, Id, LookupId, Node, Transmit};
+use dht::{AnnouncePort, Announcement, Event, Id, LookupId, Node, Transmit};
 use tokio::net::UdpSocket;
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::time::sleep_until;
@@ -300,8 +300,9 @@ impl Driver {
         match (search, trace) {
             (Search::Peers(hash), Trace::Off) => node.get_peers(now, Id::from(hash.0)),
             (Search::Peers(hash), Trace::On) => node.get_peers_traced(now, Id::from(hash.0)),
-            (Search::Announce(hash, port), _) => {
-                node.announce(now, Id::from(hash.0), AnnouncePort::Explicit(port))
+            (Search::Announce(hash, port, part), _) => {
+                let port = AnnouncePort::Explicit(port);
+                node.announce(now, Id::from(hash.0), Announcement { port, part })
             }
             (Search::Nodes(target), Trace::Off) => node.find_node(now, target),
             (Search::Nodes(target), Trace::On) => node.find_node_traced(now, target),

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use bencode::Endpoint;
+use dht::Part;
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::time::sleep_until;
 
@@ -19,7 +20,7 @@ use super::status::{Destination, Failed, SearchStatus, Select, Status, Timeline,
 use crate::metainfo::{Info, InfoHash};
 use crate::storage::CheckProgress;
 use crate::swarm::disk::{DiskError, Job, Reply};
-use crate::swarm::{Action, ClosedBy, Event, PeerKey, PeerSource, SearchClock, Torrent};
+use crate::swarm::{Action, ClosedBy, Event, PeerKey, PeerSource, Phase, SearchClock, Torrent};
 use crate::wire::{Handshake, Message};
 
 /// Inputs that may wait. A batch of messages holds up to 256 KiB of blocks; the machine's own
@@ -359,7 +360,11 @@ impl Driver {
         let Some(dht) = &self.surroundings.dht else {
             return;
         };
-        let search = Search::Announce(self.info_hash, self.surroundings.port);
+        let part = match self.torrent.snapshot(Instant::now()).phase {
+            Phase::Complete => Part::Seed,
+            _ => Part::Peer,
+        };
+        let search = Search::Announce(self.info_hash, self.surroundings.port, part);
         desk.clock.handle_started();
         desk.found = 0;
         desk.search = Some(dht.search(search, Trace::Off).await);
