@@ -62,7 +62,7 @@ pub use id::{BadId, Distance, ID_BITS, ID_LENGTH, Id};
 pub use items::{BadItem, Item};
 pub use limiter::Allowance;
 pub use lookup::{K, MAX_QUERIES};
-pub use message::AnnouncePort;
+pub use message::{AnnouncePort, Announcement, Part};
 pub use node::{
     Config, Event, Identity, LookupId, LookupReport, Node, Queries, Role, Stats, Tracing, Transmit,
 };

@@ -19,7 +19,9 @@ mod response;
 
 pub use failure::{Failure, write_failure};
 pub use fit::Fit;
-pub use query::{AnnouncePort, Method, Part, Query, Signed, write_query, write_query_as};
+pub use query::{
+    AnnouncePort, Announcement, Method, Part, Query, Signed, write_query, write_query_as,
+};
 pub use response::{
     Answer, Imprint, MAX_INTERVAL, MAX_NODES, MAX_SAMPLES, MAX_TOKEN, MAX_VALUES, Response,
     Samples, write_response,

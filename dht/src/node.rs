@@ -3,7 +3,7 @@
 //! The owner calls `handle_*` with what arrived and commands with what it wants; both decide at
 //! once and queue outputs; `poll_*` only pop. This file holds the type, its entrance and its views;
 //! `queries`, `storing` and `holding` answer others, `replies` receives answers, `asking` knows what else
-//! than nodes and peers can be asked for, `searches` drives lookups, `announcing` stores at their ends,
+//! than nodes and peers can be asked for, `question` puts questions, `searches` drives lookups, `announcing` stores at their ends,
 //! `survey` looks around, `naming` knows our ids, `upkeep` joins and maintains. Only this module knows how the leaves fit together.
 
 use std::collections::BTreeMap;
@@ -21,7 +21,7 @@ use crate::id::Id;
 use crate::items::Items;
 use crate::limiter::Limiter;
 use crate::link::Link;
-use crate::message::{self, AnnouncePort, Body, Envelope, Method, Standing, Want};
+use crate::message::{self, Announcement, Body, Envelope, Method};
 use crate::peers::Peers;
 use crate::pool::Pool;
 use crate::population::{Population, SizeEstimate};
@@ -31,7 +31,7 @@ use crate::rounds::Rounds;
 use crate::rtt::RoundTrips;
 use crate::table::{Entry, MAX_ANCHORS, Table};
 use crate::token::Tokens;
-use crate::transactions::{Patience, Transactions};
+use crate::transactions::Transactions;
 use crate::unreachable::Unreachable;
 
 mod announcing;
@@ -40,6 +40,7 @@ mod holding;
 mod naming;
 mod outputs;
 mod queries;
+mod question;
 mod replies;
 mod search;
 mod searches;
@@ -55,14 +56,11 @@ use outputs::Outbox;
 pub use outputs::{
     Config, Event, Identity, LookupId, LookupReport, Queries, Role, Stats, Tracing, Transmit,
 };
+use question::Wording;
 use search::{Goal, Search};
 use storing::Sampled;
 use survey::Survey;
 use upkeep::Upkeep;
-
-/// Questions open to one public address before a stranger there is not asked (dht.md §4.6: a burst of
-/// ten). `Threat:` a victim that many answers name as a node would be asked by every lookup at once.
-const MAX_OPEN_AT: usize = 10;
 
 /// Why a question was asked: the way of its answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -262,15 +260,22 @@ impl Node {
 
     /// Looks for peers of `info_hash`, then announces us to the closest nodes. The announcement
     /// lives 30 to 45 minutes there: repeat it.
-    pub fn announce(&mut self, now: Instant, info_hash: Id, port: AnnouncePort) -> LookupId {
-        self.search(now, info_hash, Goal::Announce(port), Tracing::Off)
+    pub fn announce(
+        &mut self,
+        now: Instant,
+        info_hash: Id,
+        own: impl Into<Announcement>,
+    ) -> LookupId {
+        self.search(now, info_hash, Goal::Announce(own.into()), Tracing::Off)
     }
 
     /// Announces us under `info_hash` as soon as its turn comes, and again every 25 minutes, until
     /// `withdraw`. Many torrents are visited in the order of the key space, at a pace that a home
     /// router bears; nothing is reported.
-    pub fn keep_announced(&mut self, now: Instant, info_hash: Id, port: AnnouncePort) {
-        self.rounds.include(now, info_hash, port);
+    ///
+    /// Again under the same hash: with what it says of us then, at once.
+    pub fn keep_announced(&mut self, now: Instant, info_hash: Id, own: impl Into<Announcement>) {
+        self.rounds.include(now, info_hash, own.into());
         self.go_round(now);
     }
 
@@ -408,61 +413,6 @@ impl Node {
         } else {
             Address::Shared
         }
-    }
-
-    /// Asks. `false`: the address is refused or too many questions are open, to it or in all; nothing was
-    /// sent.
-    fn ask(
-        &mut self,
-        now: Instant,
-        whom: (Endpoint, Option<Id>),
-        purpose: Purpose,
-        method: &Method<'_>,
-    ) -> bool {
-        let (to, id) = whom;
-        if !self.talks_to(to) {
-            return false;
-        }
-        let known = id.and_then(|id| self.known_rtt(&Contact { id, endpoint: to }));
-        let stranger = known.is_none() && self.address(to) == Address::Exclusive;
-        if stranger && self.asking.open_at(to.ip) >= MAX_OPEN_AT {
-            return false;
-        }
-        let waits = self
-            .path
-            .trips
-            .waits(to.ip, known, self.config.tuning.hedge);
-        let patience = Patience {
-            slow: waits.slow,
-            failed: waits.failed,
-        };
-        let opened = self
-            .asking
-            .open(now, whom, purpose, patience, &mut self.rng);
-        let Some(transaction) = opened else {
-            return false;
-        };
-        self.pose(to, &transaction, method);
-        true
-    }
-
-    fn known_rtt(&self, contact: &Contact) -> Option<std::time::Duration> {
-        let family = contact.endpoint.family();
-        let seated = self.tables[family].rtt(contact);
-        seated.or_else(|| self.memory.pools[family].rtt(contact))
-    }
-
-    /// Writes and sends a question that is open.
-    fn pose(&mut self, to: Endpoint, transaction: &[u8], method: &Method<'_>) {
-        let standing = match self.config.role {
-            Role::Full => Standing::Full,
-            Role::ReadOnly => Standing::ReadOnly,
-        };
-        let [v4, v6] = BOTH.map(|family| self.config.families.include(family));
-        let envelope = self.envelope(to.family(), transaction);
-        let payload = message::write_query(&envelope, standing, Want { v4, v6 }, method);
-        self.stats.queries_out.count(method);
-        self.send(to, payload);
     }
 
     fn send(&mut self, to: Endpoint, payload: Vec<u8>) {

@@ -12,7 +12,7 @@ use std::ops::Bound;
 use std::time::{Duration, Instant};
 
 use crate::id::Id;
-use crate::message::AnnouncePort;
+use crate::message::Announcement;
 
 /// When a torrent is announced again: well before others forget it (dht.md §3.3: 25 min).
 pub const INTERVAL: Duration = Duration::from_secs(25 * 60);
@@ -27,7 +27,7 @@ const USUAL: f64 = 20.0;
 
 #[derive(Clone, Copy, Debug)]
 struct Stop {
-    port: AnnouncePort,
+    own: Announcement,
     due: Instant,
 }
 
@@ -56,8 +56,8 @@ impl Rounds {
     }
 
     /// `info_hash` is to be announced as soon as its turn comes, and again and again.
-    pub fn include(&mut self, now: Instant, info_hash: Id, port: AnnouncePort) {
-        self.stops.insert(info_hash, Stop { port, due: now });
+    pub fn include(&mut self, now: Instant, info_hash: Id, own: Announcement) {
+        self.stops.insert(info_hash, Stop { own, due: now });
     }
 
     /// `info_hash` is not announced any more. What others stored lives on for a while.
@@ -66,19 +66,19 @@ impl Rounds {
     }
 
     /// What to announce now; it counts as begun. Call until `None`.
-    pub fn next(&mut self, now: Instant) -> Option<(Id, AnnouncePort)> {
+    pub fn next(&mut self, now: Instant) -> Option<(Id, Announcement)> {
         self.fill(now);
         if self.running >= MAX_RUNNING || self.budget < USUAL {
             return None;
         }
-        let (info_hash, port) = self.next_due(now)?;
+        let (info_hash, own) = self.next_due(now)?;
         self.last = Some(info_hash);
         self.running += 1;
         self.budget -= USUAL;
         if let Some(stop) = self.stops.get_mut(&info_hash) {
             stop.due = now + INTERVAL;
         }
-        Some((info_hash, port))
+        Some((info_hash, own))
     }
 
     /// A lookup that `next` began ended after asking so many nodes.
@@ -111,12 +111,12 @@ impl Rounds {
     }
 
     /// The next stop that is due, on from the last one and around.
-    fn next_due(&self, now: Instant) -> Option<(Id, AnnouncePort)> {
+    fn next_due(&self, now: Instant) -> Option<(Id, Announcement)> {
         let after = self.last.map_or(Bound::Unbounded, Bound::Excluded);
         let ahead = self.stops.range((after, Bound::Unbounded));
         let around = self.stops.iter();
         let mut due = ahead.chain(around).filter(|(_, stop)| stop.due <= now);
-        due.next().map(|(id, stop)| (*id, stop.port))
+        due.next().map(|(id, stop)| (*id, stop.own))
     }
 
     fn fill(&mut self, now: Instant) {
@@ -129,8 +129,12 @@ impl Rounds {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::message::{AnnouncePort, Part};
 
-    const PORT: AnnouncePort = AnnouncePort::Explicit(6881);
+    const PORT: Announcement = Announcement {
+        port: AnnouncePort::Explicit(6881),
+        part: Part::Peer,
+    };
 
     fn hash(n: u16) -> Id {
         let mut id = [7; 20];

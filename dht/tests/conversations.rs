@@ -12,7 +12,9 @@ use bencode::{Limits, Value};
 use trackless_dht::message::{
     self, AnnouncePort, Answer, Envelope, Method, Standing, Want, write_query, write_response,
 };
-use trackless_dht::{AddressPolicy, Config, Contact, Endpoint, Event, Families, Family, Id, Node};
+use trackless_dht::{
+    AddressPolicy, Announcement, Config, Contact, Endpoint, Event, Families, Family, Id, Node, Part,
+};
 
 const THEIRS: Id = Id::new(*b"abcdefghij0123456789");
 const HASH: Id = Id::new(*b"mnopqrstuvwxyz123456");
@@ -445,4 +447,31 @@ fn a_cancelled_lookup_says_nothing_more() {
     node.handle_datagram(now, them(), &reply(&question, THEIRS, &answer));
     assert_eq!(events(&mut node), []);
     assert!(message::parse(&question).is_ok());
+}
+
+#[test]
+fn a_seed_says_so_when_it_asks_and_when_it_announces() {
+    let (mut node, now) = node();
+    node.join(now, [Endpoint::from(them())]);
+    let hello = sent(&mut node).remove(0);
+    let nobody = Answer::default();
+    node.handle_datagram(now, them(), &reply(&hello, THEIRS, &nobody));
+    sent(&mut node);
+    for (part, says) in [(Part::Seed, Some(1)), (Part::Peer, None)] {
+        let port = AnnouncePort::Explicit(6881);
+        node.announce(now, HASH, Announcement { port, part });
+        let question = sent(&mut node).remove(0);
+        let with_token = Answer {
+            token: Some(b"token"),
+            ..Answer::default()
+        };
+        node.handle_datagram(now, them(), &reply(&question, THEIRS, &with_token));
+        let announcement = sent(&mut node).remove(0);
+        for (payload, key) in [(&question, "noseed"), (&announcement, "seed")] {
+            let said = dict(payload).get("a").and_then(|a| a.get(key));
+            assert_eq!(said.and_then(|value| value.as_int()), says, "{key}");
+        }
+        node.handle_datagram(now, them(), &reply(&announcement, THEIRS, &nobody));
+        sent(&mut node);
+    }
 }

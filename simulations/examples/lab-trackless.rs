@@ -12,6 +12,7 @@
 use std::error::Error;
 use std::io::BufRead;
 
+use dht::Part;
 use tokio::sync::mpsc;
 use trackless::io::{Client, ClientConfig, Port, Search, SearchEvent, Trace};
 
@@ -47,7 +48,7 @@ async fn obey(
         let words: Vec<&str> = line.split_whitespace().collect();
         let search = match *words.as_slice() {
             ["lookup", hash] => Search::Peers(hash.parse()?),
-            ["announce", hash, own] => Search::Announce(hash.parse()?, own.parse()?),
+            ["announce", hash, own] => Search::Announce(hash.parse()?, own.parse()?, Part::Peer),
             _ => return Err(format!("what is {line:?}?").into()),
         };
         let mut events = dht.search(search, Trace::Off).await;

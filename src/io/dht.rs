@@ -9,7 +9,7 @@ use std::io;
 use std::time::Instant;
 
 use bencode::{Endpoint, Family};
-use dht::{AnnouncePort, Event, Id, LookupId, Node, Transmit};
+use dht::{AnnouncePort, Announcement, Event, Id, LookupId, Node, Part, Transmit};
 use tokio::net::UdpSocket;
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::time::sleep_until;
@@ -91,7 +91,7 @@ impl DhtHandle {
         let _ = self.commands.try_send(Command::Ping(node, None));
     }
 
-    /// Announces us under `info_hash`, reachable at this TCP port, again and again until `withdraw`: one
+    /// Announces us as a seed of `info_hash`, reachable at this TCP port, again and again until `withdraw`: one
     /// of many, in its turn, and without telling the peers that are met on the way.
     pub(super) async fn keep_announced(&self, info_hash: InfoHash, port: u16) {
         let _ = self.commands.send(Command::Keep(info_hash, port)).await;
@@ -331,8 +331,9 @@ impl Driver {
         match (search, trace) {
             (Search::Peers(hash), Trace::Off) => node.get_peers(now, Id::from(hash.0)),
             (Search::Peers(hash), Trace::On) => node.get_peers_traced(now, Id::from(hash.0)),
-            (Search::Announce(hash, port), _) => {
-                node.announce(now, Id::from(hash.0), AnnouncePort::Explicit(port))
+            (Search::Announce(hash, port, part), _) => {
+                let port = AnnouncePort::Explicit(port);
+                node.announce(now, Id::from(hash.0), Announcement { port, part })
             }
             (Search::Nodes(target), Trace::Off) => node.find_node(now, target),
             (Search::Nodes(target), Trace::On) => node.find_node_traced(now, target),
@@ -356,8 +357,11 @@ impl Driver {
             }
             Command::Join(contacts) => self.node.join(now, contacts),
             Command::Keep(info_hash, port) => {
-                let port = AnnouncePort::Explicit(port);
-                self.node.keep_announced(now, Id::from(info_hash.0), port);
+                let own = Announcement {
+                    port: AnnouncePort::Explicit(port),
+                    part: Part::Seed,
+                };
+                self.node.keep_announced(now, Id::from(info_hash.0), own);
             }
             Command::Withdraw(info_hash) => self.node.withdraw(&Id::from(info_hash.0)),
             Command::Ping(endpoint, reply) => {

@@ -122,6 +122,23 @@ pub enum AnnouncePort {
     Explicit(u16),
 }
 
+/// What we say of ourselves when we announce.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Announcement {
+    /// Where we listen.
+    pub port: AnnouncePort,
+    /// Whether we have everything: then we are told of no other seeds (BEP 33).
+    pub part: Part,
+}
+
+impl From<AnnouncePort> for Announcement {
+    /// Of someone who lacks something.
+    fn from(port: AnnouncePort) -> Announcement {
+        let part = Part::Peer;
+        Announcement { port, part }
+    }
+}
+
 pub(super) fn read<'a>(root: &Root<'a>) -> Result<Query<'a>, Malformed> {
     let name = bytes(root.name).ok_or(Malformed::Kind)?;
     let arguments = Arguments::of(root.arguments.ok_or(Malformed::Id)?);

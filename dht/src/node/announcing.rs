@@ -10,7 +10,7 @@ use std::time::Instant;
 use bencode::Endpoint;
 
 use super::search::{Goal, Search};
-use super::{LookupId, Node, Purpose};
+use super::{LookupId, Node, Purpose, Wording};
 use crate::contact::Contact;
 use crate::family::BOTH;
 use crate::lookup::Lookup;
@@ -111,7 +111,11 @@ impl Node {
                 continue;
             };
             let whom = (to.endpoint, Some(to.id));
-            let sent = self.ask(now, whom, Purpose::Announce(lookup), &method);
+            let wording = Wording {
+                part: search.part(),
+                method: &method,
+            };
+            let sent = self.ask(now, whom, Purpose::Announce(lookup), wording);
             let ack = if sent { None } else { Some(Ack::Lost) };
             search.deposits.push(Deposit { to, ack });
         }
@@ -123,7 +127,7 @@ impl Node {
         let Some(search) = self.searches.get(&lookup) else {
             return;
         };
-        let what = (search.goal, search.target);
+        let (part, what) = (search.part(), (search.goal, search.target));
         let token = search
             .walks()
             .flat_map(Lookup::holders)
@@ -133,7 +137,14 @@ impl Node {
         if let Some(token) = token
             && let Some(method) = Node::to_store(errand.as_ref(), what, question.to, &token)
         {
-            self.pose(question.to, &question.id, &method);
+            self.pose(
+                question.to,
+                &question.id,
+                Wording {
+                    part,
+                    method: &method,
+                },
+            );
         }
         self.errands.extend(errand.map(|errand| (lookup, errand)));
     }

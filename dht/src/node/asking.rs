@@ -212,10 +212,10 @@ impl Node {
         who: Endpoint,
         token: &'a [u8],
     ) -> Option<Method<'a>> {
-        if let Goal::Announce(port) | Goal::Keep(port) = goal {
+        if let Goal::Announce(own) | Goal::Keep(own) = goal {
             return Some(Method::AnnouncePeer {
                 info_hash: target,
-                port,
+                port: own.port,
                 token,
             });
         }

@@ -12,7 +12,7 @@ use super::{LookupReport, Tracing};
 use crate::family::PerFamily;
 use crate::id::Id;
 use crate::lookup::{Lookup, Tally};
-use crate::message::{AnnouncePort, Method};
+use crate::message::{Announcement, Method, Part};
 
 /// What a search is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -23,9 +23,9 @@ pub(super) enum Goal {
     Refresh(Family),
     FindNode,
     GetPeers,
-    Announce(AnnouncePort),
+    Announce(Announcement),
     /// The same, again and again: part of a round. Nothing is reported.
-    Keep(AnnouncePort),
+    Keep(Announcement),
     /// Seeds and peers, counted (BEP 33).
     Scrape,
     /// Info hashes that others store (BEP 51).
@@ -102,6 +102,14 @@ impl Search {
                 target: self.target,
                 seq,
             },
+        }
+    }
+
+    /// What it says that we are.
+    pub(super) fn part(&self) -> Part {
+        match self.goal {
+            Goal::Announce(own) | Goal::Keep(own) => own.part,
+            _ => Part::Peer,
         }
     }
 

@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use bencode::{Endpoint, Family};
 
 use super::search::{Goal, Search, Stage};
-use super::{Event, LookupId, Node, Purpose, Tracing};
+use super::{Event, LookupId, Node, Purpose, Tracing, Wording};
 use crate::contact::{Address, Contact, Network};
 use crate::family::{BOTH, PerFamily};
 use crate::id::Id;
@@ -30,8 +30,8 @@ const MAX_SEARCHES: usize = 256;
 impl Node {
     /// Announces what is due of what is kept announced.
     pub(super) fn go_round(&mut self, now: Instant) {
-        while let Some((info_hash, port)) = self.rounds.next(now) {
-            self.search(now, info_hash, Goal::Keep(port), Tracing::Off);
+        while let Some((info_hash, own)) = self.rounds.next(now) {
+            self.search(now, info_hash, Goal::Keep(own), Tracing::Off);
         }
     }
 
@@ -332,11 +332,18 @@ impl Node {
         let Some(search) = self.searches.get_mut(&lookup) else {
             return;
         };
-        let method = search.method();
+        let (part, method) = (search.part(), search.method());
         let walk = search.walks[question.to.family()].as_mut();
         if walk.is_some_and(|walk| walk.slow(question.to) == Slowed::AskAgain) {
             search.repeated += 1;
-            self.pose(question.to, &question.id, &method);
+            self.pose(
+                question.to,
+                &question.id,
+                Wording {
+                    part,
+                    method: &method,
+                },
+            );
         }
         self.step(now, lookup);
     }
@@ -363,14 +370,18 @@ impl Node {
             self.searches.insert(lookup, search);
             return;
         }
-        let method = search.method();
+        let (part, method) = (search.part(), search.method());
+        let wording = Wording {
+            part,
+            method: &method,
+        };
         for family in BOTH {
             let Some(walk) = &mut search.walks[family] else {
                 continue;
             };
             while let Some(contact) = walk.next_question() {
                 let whom = (contact.endpoint, Some(contact.id));
-                if !self.ask(now, whom, Purpose::Walk(lookup), &method) {
+                if !self.ask(now, whom, Purpose::Walk(lookup), wording) {
                     walk.failed(contact.endpoint);
                 }
             }

@@ -165,7 +165,7 @@ const REGISTER: [(&str, &str, &str); 35] = [
         "a_newcomer_is_asked_again_when_its_hole_is_closed",
     ),
     (
-        "node.rs",
+        "node/question.rs",
         "victim that many answers name",
         "threat_4_6_a_silent_victim_is_not_asked_by_every_lookup_at_once",
     ),

@@ -4,6 +4,8 @@
 
 use std::time::Instant;
 
+use dht::Part;
+
 use super::super::exit::{ExitCode, Failure};
 use super::super::format::duration;
 use super::super::plan::AnnouncePlan;
@@ -21,7 +23,7 @@ pub(super) async fn run(plan: &AnnouncePlan, reporter: &mut Reporter) -> Result<
     reporter.about(plan.info_hash);
     let session = Session::joined(&plan.network, reporter).await?;
     let port = plan.port.unwrap_or_else(|| session.client.port());
-    let search = Search::Announce(plan.info_hash, port);
+    let search = Search::Announce(plan.info_hash, port, Part::Peer);
     let mut events = session.dht.search(search, Trace::Off).await;
     let mut last = None;
     while let Some(event) = events.recv().await {

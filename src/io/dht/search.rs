@@ -4,7 +4,7 @@ use std::net::IpAddr;
 use std::time::{Duration, Instant};
 
 use bencode::{Endpoint, Family};
-use dht::{Bloom, Contact, Entry, Id, Item, LookupReport, SizeEstimate, Stats};
+use dht::{Bloom, Contact, Entry, Id, Item, LookupReport, Part, SizeEstimate, Stats};
 
 use crate::metainfo::InfoHash;
 
@@ -102,8 +102,8 @@ pub enum Trace {
 pub enum Search {
     /// Peers of a torrent.
     Peers(InfoHash),
-    /// Peers of a torrent, telling that we are one, reachable at this TCP port.
-    Announce(InfoHash, u16),
+    /// Peers of a torrent, telling that we are one, reachable at this TCP port, or a seed (BEP 33).
+    Announce(InfoHash, u16, Part),
     /// The nodes closest to a target.
     Nodes(Id),
     /// How many seeds and peers a torrent has (BEP 33).

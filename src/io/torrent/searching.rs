@@ -5,11 +5,12 @@
 
 use std::time::Instant;
 
+use dht::Part;
 use tokio::sync::mpsc;
 
 use super::{Desk, Driver};
 use crate::io::dht::{Search, SearchEvent, Trace};
-use crate::swarm::{Event, PeerSource};
+use crate::swarm::{Event, PeerSource, Phase};
 
 /// How a complete torrent is kept announced in the DHT.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -50,7 +51,11 @@ impl Driver {
         let Some(dht) = &self.surroundings.dht else {
             return;
         };
-        let search = Search::Announce(self.info_hash, self.surroundings.port);
+        let part = match self.torrent.snapshot(Instant::now()).phase {
+            Phase::Complete => Part::Seed,
+            _ => Part::Peer,
+        };
+        let search = Search::Announce(self.info_hash, self.surroundings.port, part);
         desk.clock.handle_started();
         desk.found = 0;
         desk.search = Some(dht.search(search, Trace::Off).await);
