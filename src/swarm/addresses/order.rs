@@ -14,6 +14,10 @@ use super::known::{Known, Proof, State};
 use super::tellers::{Teller, Tellers};
 use crate::swarm::contract::PeerSource;
 
+/// Saved addresses that are tried at once before others: a torrent that was away for days must not wait
+/// for a hundred that are gone while the DHT names the living.
+const SAVED_AT_ONCE: u32 = 10;
+
 /// Where an address stands; the least is dialled first. The fields count in this order.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
 pub(super) struct Rank {
@@ -54,6 +58,8 @@ enum Reach {
 #[derive(Debug, Default)]
 pub(super) struct Crowd {
     sources: [u32; 8],
+    /// Saved ones that have not answered yet.
+    saved: u32,
     tellers: BTreeMap<Teller, u32>,
 }
 
@@ -64,6 +70,7 @@ impl Crowd {
             if let Some(count) = crowd.sources.get_mut(known.sources.first()) {
                 *count += 1;
             }
+            crowd.saved += u32::from(is_saved(known));
             if let Some(teller) = known.teller {
                 *crowd.tellers.entry(teller).or_default() += 1;
             }
@@ -78,12 +85,18 @@ impl Crowd {
     }
 }
 
+/// Whether all that speaks for it is that it worked in an earlier run.
+fn is_saved(known: &Known) -> bool {
+    let untried = known.failures == 0 && known.proof == Proof::None;
+    known.sources.contains(PeerSource::Saved) && untried
+}
+
 /// Where `known` stands.
 pub(super) fn rank(known: &Known, crowd: &Crowd, tellers: &Tellers) -> Rank {
     let trust = match known.proof {
         _ if known.sources.contains(PeerSource::Manual) => Trust::Given,
         Proof::Answered(at) => Trust::Answered(Reverse(at)),
-        _ if known.sources.contains(PeerSource::Saved) && known.failures == 0 => Trust::Saved,
+        _ if is_saved(known) && crowd.saved < SAVED_AT_ONCE => Trust::Saved,
         Proof::CalledUs(at) => Trust::CalledUs(Reverse(at)),
         Proof::None => Trust::Named,
     };

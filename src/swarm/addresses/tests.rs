@@ -176,6 +176,20 @@ fn sources_take_turns() {
 }
 
 #[test]
+fn ten_saved_ones_come_first_and_a_hundred_do_not_hold_the_others_back() {
+    let now = Instant::now();
+    let mut book = book(now);
+    for n in 0..100 {
+        book.add(now, public(n, 9), PeerSource::Saved);
+        book.add(now, public(n + 100, 9), PeerSource::Dht);
+    }
+    let first: Vec<Endpoint> = offered(&mut book, now).into_iter().take(50).collect();
+    let is_saved = |one: &Endpoint| *one < public(100, 0);
+    assert!(first[..10].iter().all(is_saved));
+    assert_eq!(first.iter().filter(|one| is_saved(one)).count(), 25);
+}
+
+#[test]
 fn among_equals_the_canonical_priority_decides() {
     let now = Instant::now();
     let mut book = book(now);

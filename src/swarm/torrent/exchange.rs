@@ -122,7 +122,8 @@ impl Torrent {
     }
 }
 
-/// What we tell others of a peer.
+/// What we tell others of a peer. Never [`Flags::UTP`]: we do not speak it, and what others say of a
+/// peer is not passed on.
 fn flags_of(peer: &Peer) -> Flags {
     let mut flags = peer.facts.flags;
     if peer.is_seed() {
