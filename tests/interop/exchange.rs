@@ -14,6 +14,7 @@ use crate::lab::{Host, Lab, RANGE};
 use crate::support::process::Process;
 use crate::support::torrent::Sample;
 use crate::support::{seconds, wait_until};
+use crate::trackers::tracked;
 
 /// How long one download may take; Transmission sends its lists every 90 s.
 const LIMIT: Duration = seconds(150);
@@ -154,45 +155,53 @@ fn a_split_swarm_heals_through_one_common_peer() {
     let [rich, beside, poor, poorer, common] = names.map(|name| lab.host(name, 1));
     let _seed = seed(&rich, &sample, &lonely(&rich, &[]));
     let mut near = get(&beside, &sample, &lonely(&beside, &[&rich]));
-    let mut first = get(&poor, &sample, &lonely(&poor, &[]));
+    // It stays when it has everything: it is the only one that the second knows.
+    let mut staying = lonely(&poor, &[]);
+    staying.extend(["--seed-time", "10m"].map(str::to_owned));
+    let mut first = get(&poor, &sample, &staying);
     let mut second = get(&poorer, &sample, &lonely(&poorer, &[&poor]));
     arrives(&mut near, &beside, &sample);
     assert!(first.ended().is_none() && second.ended().is_none());
     let mut how = lonely(&common, &[&poor, &rich]);
     how.extend(["--limit-up", CRAWL, "--limit-down", CRAWL].map(str::to_owned));
     let _common = get(&common, &sample, &how);
-    arrives(&mut first, &poor, &sample);
     arrives(&mut second, &poorer, &sample);
+    assert!(sample.is_complete_in(&poor.folder().join("downloads")));
     assert!(found(&first, "pex") >= 1, "{}", first.stdout());
 }
 
-/// Half of the content is there when the DHT and the seed die. A new seed calls another leecher, and that one tells.
+/// Half of the content is there when the tracker, the DHT and the seed die. A new seed calls another leecher, and that one
+/// tells.
 #[test]
-fn exchange_carries_on_when_the_dht_dies_in_mid_download() {
+fn exchange_carries_on_when_all_trackers_and_the_dht_die_in_mid_download() {
     if !can_run(&[Client::Trackless]) {
         return;
     }
     let lab = Lab::new();
     let dht = Dht::start(&lab);
-    let sample = Sample::single(lab.folder(), "outage", LENGTH, 65_536);
-    let [old, new, a, b] = ["old", "new", "a", "b"].map(|name| lab.host(name, 1));
-    let with_dht = |host: &Host, limits: &[&str]| {
+    let mut sample = Sample::single(lab.folder(), "outage", LENGTH, 65_536);
+    let [old, new, a, b, host] = ["old", "new", "a", "b", "tracker"].map(|name| lab.host(name, 1));
+    let (mut tracker, url) = tracker(&host);
+    let untracked = sample.clone();
+    sample.torrent = tracked(&sample, lab.folder(), &url).into();
+    let connected = |host: &Host, limits: &[&str]| {
         let mut how = lonely(host, &[]);
-        how.retain(|argument| argument != "--no-dht");
+        how.retain(|argument| !["--no-dht", "--no-trackers"].contains(&argument.as_str()));
         how.extend(["--bootstrap".to_owned(), dht.entry()]);
         how.extend(limits.iter().map(|limit| (*limit).to_owned()));
         how
     };
-    let mut seeding = seed(&old, &sample, &with_dht(&old, &["--limit-up", "150000"]));
-    let mut getting = get(&a, &sample, &with_dht(&a, &[]));
+    let mut seeding = seed(&old, &sample, &connected(&old, &["--limit-up", "100000"]));
+    let mut getting = get(&a, &sample, &connected(&a, &[]));
     let crawl = ["--limit-up", CRAWL, "--limit-down", CRAWL];
-    let other = get(&b, &sample, &with_dht(&b, &crawl));
-    let connected = wait_until(LIMIT, || {
-        let both = [&getting, &other].map(|process| found(process, "dht") + found(process, "pex"));
-        both.iter().all(|found| *found >= 2)
+    let other = get(&b, &sample, &connected(&b, &crawl));
+    let sources = ["dht", "tracker"];
+    let both_work = wait_until(LIMIT, || {
+        let works = |source| found(&getting, source) + found(&other, source) > 0;
+        sources.into_iter().all(works)
     });
     assert!(
-        connected.is_some(),
+        both_work.is_some(),
         "{} {}",
         getting.stdout(),
         other.stdout()
@@ -200,15 +209,35 @@ fn exchange_carries_on_when_the_dht_dies_in_mid_download() {
     let part = a.folder().join("downloads");
     let under_way = wait_until(LIMIT, || size_of(&part) > 0);
     assert!(under_way.is_some() && getting.ended().is_none());
+    let acquainted = wait_until(LIMIT, || is_connected(&b, &a));
+    assert!(acquainted.is_some(), "{}", getting.stdout());
+    let before = found(&getting, "pex");
     drop(dht);
+    tracker.kill();
     seeding.kill();
-    assert!(
-        getting.ended().is_none(),
-        "the download was over before the outage"
-    );
-    let _new = seed(&new, &sample, &lonely(&new, &[&b]));
+    assert!(getting.ended().is_none(), "it was over before the outage");
+    let _new = seed(&new, &untracked, &lonely(&new, &[&b]));
     arrives(&mut getting, &a, &sample);
-    assert!(found(&getting, "pex") >= 1, "{}", getting.stdout());
+    assert!(found(&getting, "pex") > before, "{}", getting.stdout());
+}
+
+/// Whether the kernel of `host` has a connection with `other`.
+fn is_connected(host: &Host, other: &Host) -> bool {
+    let ip: std::net::Ipv4Addr = other.address().parse().expect("an address");
+    let remote = format!("{:08X}:", ip.to_bits().swap_bytes());
+    let table = host.run("cat", &["/proc/net/tcp"]).unwrap_or_default();
+    let mut rows = table
+        .lines()
+        .map(|line| line.split_whitespace().collect::<Vec<_>>());
+    rows.any(|row| matches!(row[..], [_, _, to, "01", ..] if to.starts_with(&remote)))
+}
+
+/// Our tracker on `host`, and its announce URL.
+fn tracker(host: &Host) -> (Process, String) {
+    let at = format!("{}:6969", host.address());
+    let mut tracker = host.start("tracker", TRACKLESS, &["tracker", "--http", &at]);
+    let url = tracker.line("http://", seconds(20));
+    (tracker, url)
 }
 
 /// Bytes of the files in a folder, as far as they are there.

@@ -65,7 +65,7 @@ fn opentracker(host: &Host, sample: &Sample) -> Process {
 }
 
 /// The torrent file of `sample` with one tracker.
-fn tracked(sample: &Sample, folder: &Path, url: &str) -> String {
+pub fn tracked(sample: &Sample, folder: &Path, url: &str) -> String {
     let plain = std::fs::read(&sample.torrent).expect("the torrent file");
     let file = [
         b"d8:announce".as_slice(),
