@@ -154,10 +154,10 @@ pub struct NetworkArgs {
 /// Speed limits.
 #[derive(ClapArgs, Debug, Default)]
 pub struct LimitArgs {
-    /// Download at most this many bytes a second
+    /// Download at most this many bytes a second, each torrent
     #[arg(long, value_name = "RATE", value_parser = parse_bytes)]
     pub limit_down: Option<u64>,
-    /// Upload at most this many bytes a second
+    /// Upload at most this many bytes a second, each torrent
     #[arg(long, value_name = "RATE", value_parser = parse_bytes)]
     pub limit_up: Option<u64>,
 }
@@ -243,9 +243,10 @@ pub struct DiskArgs {
 /// `trackless seed`.
 #[derive(ClapArgs, Debug)]
 pub struct SeedArgs {
-    /// The torrent file
-    pub torrent: PathBuf,
-    /// Folder that holds the torrent's file or folder (default: that of the torrent file)
+    /// Torrent files
+    #[arg(required = true)]
+    pub torrent: Vec<PathBuf>,
+    /// Folder that holds the torrents' files or folders (default: that of each torrent file)
     #[arg(long, value_name = "DIR")]
     pub data: Option<PathBuf>,
     /// Hash everything on disk again, whatever the resume data says

@@ -21,6 +21,7 @@ use super::network;
 use super::plan::{DemoPlan, Patience};
 use super::report::{Reporter, Style};
 use super::signals::Signals;
+use super::together::Slot;
 use super::torrent::{Choices, magnet_of, make};
 use crate::io::{
     Bind, Client, ClientConfig, Destination, LocalDiscovery, Port, Source, Status, TorrentHandle,
@@ -89,6 +90,7 @@ async fn play(
         handle: &mut handle,
         reporter,
         signals: &mut signals,
+        slot: &mut Slot::alone(),
         goal: Goal::Complete,
         patience: Patience {
             start: Some(PATIENCE),

@@ -42,7 +42,7 @@ impl Update {
                 files: *files,
                 size: *size,
             },
-            Update::Note(message) => Event::Note { message },
+            Update::Note(message) => Event::Note { info_hash, message },
             state => Event::Progress(Progress {
                 info_hash,
                 ..state.progress()

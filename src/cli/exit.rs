@@ -69,6 +69,36 @@ impl ExitCode {
         }
     }
 
+    /// The worse of two ends of one command: that of several torrents is the worst of theirs.
+    ///
+    /// What the user did counts most; then what needs his hands (the disk, the files), then what may pass by
+    /// itself (the network, the peers).
+    #[must_use]
+    pub fn worse(self, other: ExitCode) -> ExitCode {
+        let rank = |code: ExitCode| match code {
+            ExitCode::Ok => 0,
+            ExitCode::Stalled => 1,
+            ExitCode::NoPeers => 2,
+            ExitCode::NoNetwork => 3,
+            ExitCode::Daemon => 4,
+            ExitCode::NotFound => 5,
+            ExitCode::Usage => 6,
+            ExitCode::BadInput => 7,
+            ExitCode::Conflict => 8,
+            ExitCode::VerifyFailed => 9,
+            ExitCode::Failure => 10,
+            ExitCode::Io => 11,
+            ExitCode::DiskFull => 12,
+            ExitCode::Interrupted => 13,
+            ExitCode::Terminated => 14,
+        };
+        if rank(other) > rank(self) {
+            other
+        } else {
+            self
+        }
+    }
+
     /// The number that the shell sees.
     pub fn number(self) -> u8 {
         self as u8
@@ -160,14 +190,15 @@ impl Failure {
         }
     }
 
-    /// Writes it as the `error` event.
+    /// Writes it as the `error` event, of a torrent (lower hex) or of the whole command.
     ///
     /// # Errors
     /// The writer's.
-    pub fn write_json(&self, to: &mut dyn Write) -> io::Result<()> {
+    pub fn write_json(&self, to: &mut dyn Write, info_hash: Option<&str>) -> io::Result<()> {
         json::write(
             to,
             &json::Event::Error {
+                info_hash,
                 code: self.code.name(),
                 exit_code: self.code.number(),
                 message: &self.message,
@@ -277,6 +308,19 @@ mod tests {
     }
 
     #[test]
+    fn the_worst_of_several_ends_is_the_end() {
+        let worst = |codes: &[ExitCode]| codes.iter().copied().fold(ExitCode::Ok, ExitCode::worse);
+        assert_eq!(worst(&[ExitCode::Ok, ExitCode::Ok]), ExitCode::Ok);
+        assert_eq!(worst(&[ExitCode::NoPeers, ExitCode::Ok]), ExitCode::NoPeers);
+        let codes = [ExitCode::DiskFull, ExitCode::NoPeers, ExitCode::Stalled];
+        assert_eq!(worst(&codes), ExitCode::DiskFull);
+        assert_eq!(
+            worst(&[ExitCode::Interrupted, ExitCode::Io]),
+            ExitCode::Interrupted
+        );
+    }
+
+    #[test]
     fn lines_for_people() {
         let failure = Failure::new(ExitCode::BadInput, "the info hash is too short")
             .caret("magnet:?xt=urn:btih:3b24", 20, 4)
@@ -318,7 +362,7 @@ mod tests {
     fn the_json_event() {
         let mut out = Vec::new();
         let failure = Failure::new(ExitCode::NoPeers, "nobody has it").hint("try later");
-        failure.write_json(&mut out).unwrap();
+        failure.write_json(&mut out, None).unwrap();
         assert_eq!(
             String::from_utf8(out).unwrap(),
             "{\"v\":1,\"type\":\"error\",\"code\":\"no_peers\",\"exit_code\":5,\

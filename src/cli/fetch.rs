@@ -10,6 +10,7 @@ use super::network;
 use super::plan::{FetchPlan, Limits, NetworkPlan, Patience};
 use super::report::Reporter;
 use super::signals::Signals;
+use super::together::Slot;
 use super::torrent;
 use super::torrents::{Named, Target, settings, trackers};
 use crate::io::{Destination, TorrentSpec};
@@ -78,6 +79,7 @@ pub(super) fn ask(
             handle: &mut handle,
             reporter,
             signals: &mut signals,
+            slot: &mut Slot::alone(),
             goal: Goal::Metadata,
             patience,
             bootstrap: network.bootstrap.len(),

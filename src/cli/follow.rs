@@ -12,6 +12,7 @@ use super::plan::{Patience, SeedStop};
 use super::report::Reporter;
 use super::scene::Scene;
 use super::signals::Signals;
+use super::together::{STALLED, Slot};
 use super::trackers::TrackerNews;
 use super::update::{Source, Update};
 use crate::io::{Client, Failed, Status, TorrentEvent, TorrentHandle};
@@ -51,6 +52,8 @@ pub(super) struct Follow<'a> {
     pub(super) handle: &'a mut TorrentHandle,
     pub(super) reporter: &'a mut Reporter,
     pub(super) signals: &'a mut Signals,
+    /// Its place among several.
+    pub(super) slot: &'a mut Slot,
     pub(super) goal: Goal,
     pub(super) patience: Patience,
     /// Bootstrap nodes that were given.
@@ -128,6 +131,7 @@ impl Follow<'_> {
             }
             TorrentEvent::Opened { .. } => {}
             TorrentEvent::Complete(paths) => {
+                self.slot.make_room();
                 findings.paths = paths;
                 findings.completed = Some(now);
                 return Ok(self.goal == Goal::Complete);
@@ -158,6 +162,7 @@ impl Follow<'_> {
                 .and_then(|folder| free_space(folder).ok()),
         };
         self.reporter.state(Instant::now(), &update);
+        self.reporter.rename(info.name());
     }
 
     fn notice(&mut self, now: Instant, event: &Event, findings: &mut Findings) {
@@ -276,7 +281,7 @@ impl Follow<'_> {
     }
 
     fn lose_patience(
-        &self,
+        &mut self,
         waited: Duration,
         status: &Status,
         diagnosis: Option<String>,
@@ -284,12 +289,16 @@ impl Follow<'_> {
     ) -> Result<(), Failure> {
         let now = Instant::now();
         let snapshot = &status.snapshot;
-        let have = snapshot.have_bytes + snapshot.downloaded;
+        let checked = status.checking.map_or(0, |check| check.done);
+        let have = snapshot.have_bytes + snapshot.downloaded + checked;
         let (_, since) = findings
             .progress
             .filter(|(before, _)| *before == have)
             .unwrap_or((have, now));
         findings.progress = Some((have, since));
+        if now - since >= STALLED {
+            self.slot.make_room();
+        }
         let nothing_yet = findings.info.is_none() || snapshot.peers.connected == 0;
         if let Some(timeout) = self.patience.start
             && waited >= timeout

@@ -1,6 +1,8 @@
-//! `trackless get`: from a magnet, hash or file to verified files, then the end.
+//! `trackless get`: from magnets, hashes and files to verified files, then the end.
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use super::exit::{ExitCode, Failure};
@@ -12,6 +14,7 @@ use super::plan::{After, Check, Existing, GetPlan, GetTask, PieceOrder};
 use super::report::Reporter;
 use super::show;
 use super::signals::Signals;
+use super::together::{self, Part};
 use super::torrents::{Named, Target, ask_nodes, select, settings, trackers};
 use super::update::Done;
 use crate::io::{self, Client, Destination, Status, TorrentSpec};
@@ -21,45 +24,56 @@ use crate::swarm::{Mode, Order, Settings};
 /// Runs it.
 ///
 /// # Errors
-/// The first input that failed; all others still run.
+/// An input that can be seen to be wrong without a network, a network that cannot be opened.
 pub(super) fn run(plan: GetPlan, reporter: &mut Reporter) -> Result<ExitCode, Failure> {
     // Everything that can be wrong without a network is found before a socket opens.
     let read = |input: &Input| Named::read(input, &plan.network.state_dir);
     let named: Vec<Named> = plan.inputs.iter().map(read).collect::<Result<_, _>>()?;
+    let jobs = without_repetition(named, reporter);
     network::block_on(async {
-        let mut signals = Signals::new()?;
-        let client = network::start(&plan.network).await?;
-        let mut first_failure = None;
-        let mut code = ExitCode::Ok;
-        for named in named {
-            let mut one = One {
-                plan: &plan,
-                client: &client,
-                reporter,
-                signals: &mut signals,
-                name: None,
-            };
-            match one.follow_and_run(named).await {
-                Ok(ExitCode::Ok) => {}
-                Ok(interrupted) => {
-                    code = interrupted;
-                    break;
-                }
-                Err(failure) if first_failure.is_none() => first_failure = Some(failure),
-                Err(failure) => reporter.fail(&failure),
+        let signals = Signals::new()?;
+        let client = Arc::new(network::start(&plan.network).await?);
+        let plan = Arc::new(plan);
+        let code = together::all(jobs, reporter, &signals, |named, part| {
+            let (plan, client) = (Arc::clone(&plan), Arc::clone(&client));
+            async move {
+                let mut one = One {
+                    plan: &plan,
+                    client: &client,
+                    part,
+                    name: None,
+                };
+                let ended = one.follow_and_run(named).await;
+                (one.part.reporter, ended)
             }
-        }
-        client.shutdown().await;
-        first_failure.map_or(Ok(code), Err)
+        })
+        .await;
+        network::stop(client).await;
+        Ok(code)
     })
+}
+
+/// What to call each, and each torrent once: two of one kind would write the same files.
+fn without_repetition(named: Vec<Named>, reporter: &mut Reporter) -> Vec<(String, Named)> {
+    let mut seen = BTreeSet::new();
+    let mut jobs = Vec::new();
+    for named in named {
+        let name = named.name();
+        let repeated = matches!(&named, Named::Torrent(it) if !seen.insert(it.info_hash));
+        if repeated {
+            reporter.note(Instant::now(), format!("{name} is named twice"));
+        } else {
+            jobs.push((name, named));
+        }
+    }
+    jobs
 }
 
 /// One torrent of a `get`.
 struct One<'a> {
     plan: &'a GetPlan,
     client: &'a Client,
-    reporter: &'a mut Reporter,
-    signals: &'a mut Signals,
+    part: Part,
     /// What the magnet link calls it.
     name: Option<String>,
 }
@@ -67,7 +81,8 @@ struct One<'a> {
 impl One<'_> {
     async fn follow_and_run(&mut self, named: Named) -> Result<ExitCode, Failure> {
         let network = &self.plan.network;
-        let followed = named.follow(self.client, network, self.reporter, self.signals);
+        let (reporter, signals) = (&mut self.part.reporter, &mut self.part.signals);
+        let followed = named.follow(self.client, network, reporter, signals);
         match followed.await? {
             Ok(target) => {
                 self.name = target.name.clone();
@@ -79,9 +94,9 @@ impl One<'_> {
 
     async fn run(&mut self, target: Target) -> Result<ExitCode, Failure> {
         let started = Instant::now();
-        self.reporter.about(target.info_hash);
+        self.part.reporter.about(target.info_hash);
         if let (GetTask::List, Some(info)) = (self.plan.task, &target.info) {
-            show::print_files(info, self.reporter);
+            show::print_files(info, &mut self.part.reporter);
             return Ok(ExitCode::Ok);
         }
         ask_nodes(self.client, target.nodes.iter().cloned());
@@ -99,12 +114,12 @@ impl One<'_> {
             (Ok(End::Reached), After::Leave, GetTask::Download) => {
                 let status = handle.stop().await;
                 self.done(started, &status, &findings);
-                self.hook(&findings);
+                self.hook(&findings).await;
                 return Ok(ExitCode::Ok);
             }
             (Ok(End::Reached), After::Seed(stop), GetTask::Download) => {
                 self.done(started, &handle.status(), &findings);
-                self.hook(&findings);
+                self.hook(&findings).await;
                 self.follow(&mut handle, Goal::Seeded(stop), &mut findings)
                     .await
             }
@@ -114,7 +129,7 @@ impl One<'_> {
         match followed? {
             End::Reached => {
                 if let (GetTask::List, Some(info)) = (self.plan.task, &findings.info) {
-                    show::print_files(info, self.reporter);
+                    show::print_files(info, &mut self.part.reporter);
                 }
                 Ok(ExitCode::Ok)
             }
@@ -174,8 +189,9 @@ impl One<'_> {
         Follow {
             client: self.client,
             handle,
-            reporter: self.reporter,
-            signals: self.signals,
+            reporter: &mut self.part.reporter,
+            signals: &mut self.part.signals,
+            slot: &mut self.part.slot,
             goal,
             patience: self.plan.patience,
             bootstrap: self.plan.network.bootstrap.len(),
@@ -187,11 +203,12 @@ impl One<'_> {
     }
 
     fn done(&mut self, started: Instant, status: &Status, findings: &Findings) {
-        self.reporter
+        self.part
+            .reporter
             .done(&done(started.elapsed(), status, findings));
     }
 
-    fn hook(&mut self, findings: &Findings) {
+    async fn hook(&mut self, findings: &Findings) {
         let (Some(hook), Some(info)) = (&self.plan.on_complete, &findings.info) else {
             return;
         };
@@ -199,19 +216,21 @@ impl One<'_> {
             .paths
             .first()
             .map_or(Path::new("."), PathBuf::as_path);
-        let ended = hook
-            .process()
+        let mut process = hook.process();
+        process
             .env("TRACKLESS_INFO_HASH", info.info_hash().to_string())
             .env("TRACKLESS_NAME", info.name())
             .env("TRACKLESS_PATH", first)
-            .stdout(std::process::Stdio::null())
-            .status();
+            .stdout(std::process::Stdio::null());
+        // It may take its time; the other torrents must not wait for it.
+        let ended = tokio::task::spawn_blocking(move || process.status()).await;
         let problem = match ended {
-            Ok(status) if status.success() => return,
-            Ok(status) => status.to_string(),
+            Ok(Ok(status)) if status.success() => return,
+            Ok(Ok(status)) => status.to_string(),
+            Ok(Err(error)) => error.to_string(),
             Err(error) => error.to_string(),
         };
-        self.reporter.note(
+        self.part.reporter.note(
             Instant::now(),
             format!("the --on-complete command failed: {problem}"),
         );
@@ -224,7 +243,7 @@ impl One<'_> {
             bytes(snapshot.have_bytes),
             bytes(snapshot.wanted_bytes),
         );
-        self.reporter.note(Instant::now(), text);
+        self.part.reporter.note(Instant::now(), text);
     }
 }
 

@@ -43,10 +43,16 @@ pub enum Event<'a> {
     },
     Progress(Progress<'a>),
     Note {
+        /// Which torrent it is about, if it is about one.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        info_hash: Option<&'a str>,
         message: &'a str,
     },
     Done(Done<'a>),
     Error {
+        /// Which torrent it is about, if it is about one.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        info_hash: Option<&'a str>,
         code: &'static str,
         exit_code: u8,
         message: &'a str,

@@ -17,7 +17,8 @@ use super::hosts::HostPort;
 use super::input::{self, Input};
 use super::plan::{
     After, Check, DemoPlan, Existing, Families, FetchPlan, FileList, GetPlan, GetTask, Hook,
-    Limits, NetworkPlan, Patience, PieceOrder, SeedPlan, SeedStop, SharePlan, ShowPlan, Switch,
+    Limits, NetworkPlan, Patience, PieceOrder, SeedPlan, SeedStop, SeedTask, SharePlan, ShowPlan,
+    Switch,
 };
 use super::selection::Selection;
 use crate::io::BOOTSTRAP;
@@ -120,20 +121,18 @@ impl Background<'_> {
     /// # Errors
     /// Ranges that are none, missing files.
     pub fn seed(&self, args: SeedArgs) -> Result<SeedPlan, Failure> {
-        let beside = args
-            .torrent
-            .parent()
-            .filter(|dir| !dir.as_os_str().is_empty());
-        let data = args
-            .data
-            .clone()
-            .or(beside.map(Path::to_path_buf))
-            .unwrap_or_else(|| ".".into());
-        exists(&args.torrent)?;
-        exists(&data)?;
+        let task = |torrent: PathBuf| {
+            let beside = torrent.parent().filter(|dir| !dir.as_os_str().is_empty());
+            let beside = beside.map_or_else(|| ".".into(), Path::to_path_buf);
+            let data = args.data.clone().unwrap_or(beside);
+            exists(&torrent)?;
+            exists(&data)?;
+            Ok(SeedTask { torrent, data })
+        };
+        let tasks = args.torrent.into_iter().map(task);
+        let tasks = tasks.collect::<Result<Vec<SeedTask>, Failure>>()?;
         Ok(SeedPlan {
-            torrent: args.torrent,
-            data,
+            tasks,
             check: if args.check {
                 Check::Rehash
             } else {

@@ -42,6 +42,7 @@ pub mod selection;
 mod share;
 mod show;
 mod signals;
+mod together;
 mod torrent;
 mod torrents;
 mod tracker;
@@ -102,7 +103,7 @@ fn not_understood_json(error: &clap::Error) -> ExitCode {
         .trim_start_matches("error: ");
     let failure = Failure::new(ExitCode::Usage, message);
     // Nobody to tell if stdout is closed; the exit code says it too.
-    let _ = failure.write_json(&mut std::io::stdout().lock());
+    let _ = failure.write_json(&mut std::io::stdout().lock(), None);
     failure.code
 }
 

@@ -1,5 +1,7 @@
 //! From a command's network plan to a running client.
 
+use std::sync::Arc;
+
 use bencode::Family;
 use dht::Role;
 
@@ -47,6 +49,14 @@ pub(super) async fn start_as(plan: &NetworkPlan, role: Role) -> Result<Client, F
             _ => failure,
         }
     })
+}
+
+/// Ends a client whose torrents have ended.
+pub(super) async fn stop(client: Arc<Client>) {
+    // Somebody else who still holds it would be a bug; the process ends anyway.
+    if let Some(client) = Arc::into_inner(client) {
+        client.shutdown().await;
+    }
 }
 
 /// The client's configuration for a plan.

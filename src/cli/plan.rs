@@ -207,10 +207,8 @@ pub enum GetTask {
 /// `trackless seed`.
 #[derive(Debug)]
 pub struct SeedPlan {
-    /// The torrent file.
-    pub torrent: PathBuf,
-    /// Folder that holds the torrent's file or folder.
-    pub data: PathBuf,
+    /// What to seed; never empty.
+    pub tasks: Vec<SeedTask>,
     /// Resume data.
     pub check: Check,
     /// When to end.
@@ -219,6 +217,15 @@ pub struct SeedPlan {
     pub limits: Limits,
     /// The network.
     pub network: NetworkPlan,
+}
+
+/// One torrent of `trackless seed`.
+#[derive(Debug)]
+pub struct SeedTask {
+    /// The torrent file.
+    pub torrent: PathBuf,
+    /// Folder that holds the torrent's file or folder.
+    pub data: PathBuf,
 }
 
 /// `trackless share`.

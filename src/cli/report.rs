@@ -8,15 +8,21 @@
 use std::io::{self, IsTerminal, Write};
 use std::mem::{Discriminant, discriminant};
 use std::path::Path;
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 
-use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 use super::exit::Failure;
+use super::format::escape;
 use super::json::{self, Event, Seconds, Steps};
 use super::update::{Done, Update};
 use super::wording::Paint;
 use crate::metainfo::InfoHash;
+
+mod crowd;
+
+pub(super) use crowd::{Crowd, Outcome};
 
 /// Between two plain lines of one state.
 const LINE_EVERY: Duration = Duration::from_secs(10);
@@ -39,13 +45,48 @@ pub enum Style {
 /// Shows a command's way to its user.
 pub struct Reporter {
     style: Style,
-    out: Box<dyn Write + Send>,
-    err: Box<dyn Write + Send>,
+    out: Shared,
+    err: Shared,
     /// Hidden in every style but [`Style::Terminal`].
     bar: ProgressBar,
+    /// Where the bars of several torrents stand, once there are several.
+    screen: Arc<OnceLock<MultiProgress>>,
     /// Lower hex.
     info_hash: Option<String>,
     last: Option<Last>,
+    /// Set for one of several torrents.
+    member: Option<crowd::Member>,
+}
+
+/// A writer of several reporters.
+#[derive(Clone)]
+struct Shared(Arc<Mutex<Box<dyn Write + Send>>>);
+
+impl Shared {
+    fn new(writer: Box<dyn Write + Send>) -> Shared {
+        Shared(Arc::new(Mutex::new(writer)))
+    }
+}
+
+impl Write for Shared {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let mut writer = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        writer.write(bytes)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        let mut writer = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        writer.flush()
+    }
+}
+
+/// A line to draw on, nowhere yet.
+fn blank_bar() -> ProgressBar {
+    let bar = ProgressBar::with_draw_target(None, ProgressDrawTarget::hidden());
+    if let Ok(template) = ProgressStyle::with_template("{wide_msg}") {
+        bar.set_style(template);
+    }
+    bar
 }
 
 /// What was reported last.
@@ -77,17 +118,41 @@ impl Reporter {
         out: Box<dyn Write + Send>,
         err: Box<dyn Write + Send>,
     ) -> Self {
-        let bar = ProgressBar::with_draw_target(None, ProgressDrawTarget::hidden());
-        if let Ok(template) = ProgressStyle::with_template("{wide_msg}") {
-            bar.set_style(template);
-        }
         Self {
             style,
-            out,
-            err,
-            bar,
+            out: Shared::new(out),
+            err: Shared::new(err),
+            bar: blank_bar(),
+            screen: Arc::default(),
             info_hash: None,
             last: None,
+            member: None,
+        }
+    }
+
+    /// One more on the same writers and the same screen, which has reported nothing yet.
+    pub(super) fn again(&self) -> Self {
+        Self {
+            style: self.style,
+            out: self.out.clone(),
+            err: self.err.clone(),
+            bar: self.bar.clone(),
+            screen: Arc::clone(&self.screen),
+            info_hash: None,
+            last: None,
+            member: None,
+        }
+    }
+
+    /// For so many torrents at once.
+    pub(super) fn crowd(&self, all: usize) -> Crowd {
+        Crowd::new(self.again(), all)
+    }
+
+    /// What the torrent is called from here on.
+    pub(super) fn rename(&mut self, name: &str) {
+        if let Some(member) = &mut self.member {
+            name.clone_into(&mut member.name);
         }
     }
 
@@ -103,6 +168,10 @@ impl Reporter {
 
     /// Takes an update; cheap enough to be called many times a second.
     pub fn state(&mut self, now: Instant, update: &Update) {
+        let shown = self.member.as_ref().is_none_or(|it| it.counts(update));
+        if !shown {
+            return;
+        }
         match self.style {
             Style::Quiet => {}
             Style::Json => self.state_json(now, update),
@@ -118,19 +187,15 @@ impl Reporter {
 
     /// A text that is the command's answer (a table, a list), on stdout. Not for `--json`.
     pub fn print(&mut self, text: &str) {
-        let Self { bar, out, .. } = self;
-        let mut write = || out.write_all(text.as_bytes()).and_then(|()| out.flush());
+        let mut out = self.out.clone();
+        let write = || out.write_all(text.as_bytes()).and_then(|()| out.flush());
         // A closed pipe (`| head`) is no failure of ours.
-        let _ = if is_live(bar) {
-            bar.suspend(write)
-        } else {
-            write()
-        };
+        let _ = self.beside(write);
     }
 
     /// An object that is the command's answer, as one line of JSON on stdout.
     pub fn print_json<T: serde::Serialize>(&mut self, object: &T) {
-        let _ = json::write(&mut *self.out, object);
+        let _ = json::write(&mut self.out, object);
     }
 
     /// The end: the live line goes, a summary stays, the paths go to stdout.
@@ -159,11 +224,12 @@ impl Reporter {
                         done: seconds(timeline.done),
                     },
                 });
-                let _ = json::write(&mut *self.out, &event);
+                let _ = json::write(&mut self.out, &event);
             }
             Style::Quiet => done.paths.iter().for_each(|path| self.path(path)),
             Style::Terminal(_) | Style::Lines => {
-                let _ = writeln!(self.err, "{}", done.lines());
+                let text = done.lines();
+                self.err_line(&self.named(&text));
                 done.paths.iter().for_each(|path| self.path(path));
             }
         }
@@ -174,8 +240,13 @@ impl Reporter {
         self.settle();
         // Nobody is left to be told if this fails; the exit code says it too.
         let _ = match self.style {
-            Style::Json => failure.write_json(&mut *self.out),
-            _ => failure.write_lines(&mut *self.err),
+            Style::Json => failure.write_json(&mut self.out, self.info_hash.as_deref()),
+            _ => {
+                let mut failure = failure.clone();
+                failure.message = self.named(&failure.message);
+                let mut err = self.err.clone();
+                self.beside(|| failure.write_lines(&mut err))
+            }
         };
     }
 
@@ -183,7 +254,34 @@ impl Reporter {
     pub fn log_writer(&self) -> LogWriter {
         LogWriter {
             bar: self.bar.clone(),
+            screen: Arc::clone(&self.screen),
         }
+    }
+
+    /// The text with the torrent's name in front, if there are several.
+    fn named(&self, text: &str) -> String {
+        match &self.member {
+            Some(member) => format!("{}: {text}", escape(&member.name)),
+            None => text.to_owned(),
+        }
+    }
+
+    /// The update's text; those that tell the name anyway or concern all torrents stay as they are.
+    fn line(&self, update: &Update, text: String) -> String {
+        match update {
+            Update::Downloading(_)
+            | Update::Checking { .. }
+            | Update::Hashing { .. }
+            | Update::Seeding { .. }
+            | Update::Joining { .. }
+            | Update::Joined { .. } => text,
+            _ => self.named(&text),
+        }
+    }
+
+    /// Writes without tearing the live lines.
+    fn beside<T>(&self, write: impl FnOnce() -> T) -> T {
+        beside(&self.bar, &self.screen, write)
     }
 
     /// The path as its bytes are: `mpv "$(trackless get …)"` has to find the file.
@@ -191,7 +289,8 @@ impl Reporter {
         use std::os::unix::ffi::OsStrExt;
         let mut line = path.as_os_str().as_bytes().to_vec();
         line.push(b'\n');
-        let _ = self.out.write_all(&line).and_then(|()| self.out.flush());
+        let mut out = self.out.clone();
+        let _ = self.beside(|| out.write_all(&line).and_then(|()| out.flush()));
     }
 
     /// The work that was reported is over: writes what is still unwritten and takes the live line
@@ -225,13 +324,14 @@ impl Reporter {
             });
         }
         let event = update.event(self.info_hash.as_deref());
-        let _ = json::write(&mut *self.out, &event);
+        let _ = json::write(&mut self.out, &event);
     }
 
     /// indicatif draws at most ten times a second, so every update may be handed on.
     fn state_live(&mut self, now: Instant, update: &Update, paint: Paint) {
         if update.is_event() {
-            return self.err_line(&update.line());
+            let text = self.line(update, update.line());
+            return self.err_line(&text);
         }
         let state = discriminant(update);
         let changed = self.last.as_ref().is_none_or(|last| last.state != state);
@@ -244,7 +344,7 @@ impl Reporter {
         {
             self.err_line(&text);
         }
-        let pending = is_step(update).then(|| update.line());
+        let pending = is_step(update).then(|| self.line(update, update.line()));
         self.last = Some(Last {
             state,
             written: now,
@@ -255,12 +355,19 @@ impl Reporter {
             // The next of several torrents: a finished bar would draw nothing.
             self.bar.reset();
         }
-        self.bar.set_message(update.live_line(paint));
+        let text = self.line(update, update.live_line(paint));
+        let has_row = match &mut self.member {
+            Some(member) => member.take_row(&mut self.bar),
+            None => true,
+        };
+        if has_row {
+            self.bar.set_message(text);
+        }
     }
 
     /// For logs and pipes: few lines, each complete, the last figures of a step never lost.
     fn state_lines(&mut self, now: Instant, update: &Update) {
-        let line = update.line();
+        let line = self.line(update, update.line());
         if update.is_event() {
             return self.err_line(&line);
         }
@@ -286,11 +393,13 @@ impl Reporter {
 
     /// A line that stays, above the live line if there is one.
     fn err_line(&mut self, text: &str) {
+        let mut err = self.err.clone();
         match self.style {
-            Style::Terminal(_) if is_live(&self.bar) => self.bar.println(text),
-            _ => {
-                let _ = writeln!(self.err, "{text}");
+            Style::Terminal(_) if self.member.is_none() && is_live(&self.bar) => {
+                self.bar.println(text);
             }
+            // The screen is closed, or it is not there: nobody can be told.
+            _ => drop(self.beside(|| writeln!(err, "{text}"))),
         }
     }
 }
@@ -312,16 +421,21 @@ fn is_step(update: &Update) -> bool {
 #[derive(Clone)]
 pub struct LogWriter {
     bar: ProgressBar,
+    screen: Arc<OnceLock<MultiProgress>>,
+}
+
+/// Writes between two drawings of the live lines, of one torrent or of several.
+fn beside<T>(bar: &ProgressBar, screen: &OnceLock<MultiProgress>, write: impl FnOnce() -> T) -> T {
+    match screen.get() {
+        Some(screen) => screen.suspend(write),
+        None if is_live(bar) => bar.suspend(write),
+        None => write(),
+    }
 }
 
 impl Write for LogWriter {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        let write = || io::stderr().write(bytes);
-        if is_live(&self.bar) {
-            self.bar.suspend(write)
-        } else {
-            write()
-        }
+        beside(&self.bar, &self.screen, || io::stderr().write(bytes))
     }
 
     fn flush(&mut self) -> io::Result<()> {

@@ -55,6 +55,21 @@ impl Named {
         }
     }
 
+    /// What people may call it: its name, or the beginning of its hash or key.
+    pub(super) fn name(&self) -> String {
+        match self {
+            Named::Torrent(target) => match (&target.name, &target.info) {
+                (_, Some(info)) => info.name().to_owned(),
+                (Some(name), None) => name.clone(),
+                (None, None) => short(&target.info_hash.to_string()),
+            },
+            Named::Publisher(publisher) => match &publisher.name {
+                Some(name) => name.clone(),
+                None => short(&hex::encode(publisher.key)),
+            },
+        }
+    }
+
     /// Asks the DHT for the publisher's current torrent, if one is named; the inner error is the code of
     /// the signal that came first.
     ///
@@ -80,6 +95,11 @@ impl Named {
             }
         }
     }
+}
+
+/// Enough of a long number to tell it from a few others.
+fn short(digits: &str) -> String {
+    format!("{}…", digits.get(..8).unwrap_or(digits))
 }
 
 impl Target {

@@ -357,6 +357,7 @@ impl Driver {
             // nobody can take back; the DHT's part of it ends with the search.
             self.surroundings.dht = None;
             desk.search = None;
+            desk.search_status.running = None;
             if let Some(lsd) = self.surroundings.lsd.take() {
                 lsd.remove(self.info_hash);
             }
@@ -394,7 +395,8 @@ impl Driver {
             desk.timeline.first_node =
                 first.map(|first| first.saturating_duration_since(self.started));
         }
-        desk.search_status.next = desk.clock.next_timeout();
+        let searches = self.surroundings.dht.is_some();
+        desk.search_status.next = desk.clock.next_timeout().filter(|_| searches);
         // Nobody watching is no reason to stop.
         let _ = self.status.send(Status {
             snapshot: self.torrent.snapshot(now),

@@ -171,7 +171,7 @@ fn json_lines_are_those_of_the_contract() {
         format!(r#"{{"v":1,"type":"metadata","info_hash":"{hash}","name":"a\n","files":2,"size":9}}"#),
         format!(r#"{{"v":1,"type":"progress","info_hash":"{hash}","state":"downloading","have":7,"size":1000,"down":0,"up":0,"peers":0,"eta":null}}"#),
         format!(r#"{{"v":1,"type":"progress","info_hash":"{hash}","state":"paused","have":null,"size":null,"down":null,"up":null,"peers":null,"eta":null,"reason":"full","retry_in":5.0}}"#),
-        r#"{"v":1,"type":"note","message":"why"}"#.to_owned(),
+        format!(r#"{{"v":1,"type":"note","info_hash":"{hash}","message":"why"}}"#),
     ];
     assert_eq!(scene.out.text().lines().collect::<Vec<_>>(), expected);
     assert_eq!(scene.err.text(), "");
