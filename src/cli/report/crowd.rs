@@ -122,6 +122,9 @@ impl Crowd {
         let mut state = self.board.state();
         if let Some(member) = &reporter.member {
             state.at_work.remove(&member.number);
+            if state.speaker == Some(member.number) {
+                state.speaker = None;
+            }
             if member.row {
                 state.rows -= 1;
                 self.board.screen.remove(&reporter.bar);
@@ -156,7 +159,11 @@ impl Member {
     pub(super) fn counts(&self, update: &Update) -> bool {
         let mut state = self.board.state();
         match update {
-            Update::Joining { .. } => *state.speaker.get_or_insert(self.number) == self.number,
+            Update::Joining { .. } => {
+                state.at_work.entry(self.number).or_default();
+                state.draw();
+                *state.speaker.get_or_insert(self.number) == self.number
+            }
             Update::Joined { .. } => !std::mem::replace(&mut state.joined, true),
             Update::Downloading(transfer) => {
                 let figures = Figures {

@@ -147,11 +147,10 @@ fn the_line_for_all_adds_up() {
          1.0 KiB/s down, 2.0 KiB/s up"
     );
     crowd.ended(members.remove(0), Outcome::Done);
-    assert!(
-        crowd
-            .board
-            .state()
-            .line()
-            .starts_with("1 of 20 ended · 1 at work")
-    );
+    let mut joins = crowd.member(3, "d".into());
+    let elapsed = Duration::ZERO;
+    joins.state(now, &Update::Joining { nodes: 0, elapsed });
+    let line = crowd.board.state().line();
+    let start = "1 of 20 ended · 2 at work · 1 seeding · 16 waiting";
+    assert!(line.starts_with(start), "{line}");
 }
