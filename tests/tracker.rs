@@ -359,3 +359,42 @@ fn ten_thousand_peers_while_real_ones_are_served() {
     assert_eq!(client.announce([7; 20], 9), (50, 101));
     println!("{served} announces over HTTP meanwhile");
 }
+
+/// README's three lines: nothing but our own tracker brings them together, of a torrent that nobody else may hear of.
+#[test]
+fn a_private_swarm_from_nothing() {
+    let home = home();
+    let tracker = Tracker::start(&home, "private", &[]);
+    let content = support::torrent::noise("private", 300_000);
+    std::fs::write(home.path().join("secret.bin"), &content).expect("a file");
+    for (scheme, at) in [("http", tracker.http), ("udp", tracker.udp)] {
+        let url = format!("{scheme}://{at}/announce");
+        let local = ["--bind", "127.0.0.1", "--port", "0", "--state-dir"];
+        let mut share = trackless(
+            home.path(),
+            &["share", "--private", "--tracker", &url, "secret.bin"],
+        );
+        share.args(local).arg(format!("{scheme}-from"));
+        let mut sharing = Process::start(&format!("{scheme}-share"), home.path(), share);
+        let magnet = sharing.line("magnet:", seconds(20));
+        let mut get = trackless(
+            home.path(),
+            &["get", &magnet, "--no-dht", "--timeout", "60s"],
+        );
+        get.args(local).args([
+            &format!("{scheme}-to"),
+            "--output",
+            &format!("{scheme}-out"),
+        ]);
+        let mut getting = Process::start(&format!("{scheme}-get"), home.path(), get);
+        assert_eq!(
+            getting.wait(seconds(90)).code(),
+            Some(0),
+            "{}",
+            getting.stderr()
+        );
+        let got =
+            std::fs::read(home.path().join(format!("{scheme}-out/secret.bin"))).expect("the file");
+        assert!(got == content, "over {scheme} something else arrived");
+    }
+}

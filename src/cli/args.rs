@@ -269,6 +269,12 @@ pub struct ShareArgs {
     /// Files and folders; each becomes a torrent of its own
     #[arg(required = true)]
     pub path: Vec<PathBuf>,
+    /// Announce URL (repeatable; each is a tier of its own)
+    #[arg(long, value_name = "URL")]
+    pub tracker: Vec<String>,
+    /// Peers from its trackers only (BEP 27): no DHT, no peer exchange
+    #[arg(long, requires = "tracker")]
+    pub private: bool,
     /// When seeding ends.
     #[command(flatten)]
     pub stop: SeedStopArgs,

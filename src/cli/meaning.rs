@@ -152,6 +152,12 @@ impl Background<'_> {
         args.path.iter().try_for_each(|path| exists(path))?;
         Ok(SharePlan {
             paths: args.path,
+            trackers: args.tracker,
+            everywhere: if args.private {
+                Switch::Off
+            } else {
+                Switch::On
+            },
             stop: self.stop(&args.stop),
             limits: self.limits(&args.limits),
             network: self.network(args.network)?,

@@ -233,6 +233,10 @@ pub struct SeedTask {
 pub struct SharePlan {
     /// Files and folders, each existing; never empty.
     pub paths: Vec<PathBuf>,
+    /// Announce URLs, each a tier of its own.
+    pub trackers: Vec<String>,
+    /// Peers from everywhere; off: from the trackers only (BEP 27).
+    pub everywhere: Switch,
     /// When to end.
     pub stop: SeedStop,
     /// Rates.

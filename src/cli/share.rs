@@ -6,7 +6,7 @@ use super::exit::{ExitCode, Failure};
 use super::plan::SharePlan;
 use super::report::Reporter;
 use super::seed::{Job, Seeding};
-use super::torrent::{Choices, magnet_of, make};
+use super::torrent::{Choices, Privacy, magnet_of, make};
 use crate::storage::{Location, OpenMode};
 
 /// Runs it.
@@ -16,7 +16,7 @@ use crate::storage::{Location, OpenMode};
 pub(super) fn run(plan: SharePlan, reporter: &mut Reporter) -> Result<ExitCode, Failure> {
     let mut jobs = Vec::new();
     for path in &plan.paths {
-        let torrent = make(path, &Choices::default(), reporter)?;
+        let torrent = make(path, &choices(&plan), reporter)?;
         let real = path
             .canonicalize()
             .map_err(|error| Failure::io(format!("{} cannot be read", path.display()), &error))?;
@@ -39,4 +39,17 @@ pub(super) fn run(plan: SharePlan, reporter: &mut Reporter) -> Result<ExitCode, 
         stop: plan.stop,
     }
     .run(jobs, reporter)
+}
+
+/// What the torrents say beside their files.
+fn choices(plan: &SharePlan) -> Choices {
+    Choices {
+        trackers: plan.trackers.clone(),
+        privacy: if plan.everywhere.is_on() {
+            Privacy::Public
+        } else {
+            Privacy::Private
+        },
+        ..Choices::default()
+    }
 }
