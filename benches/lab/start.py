@@ -23,7 +23,7 @@ def main():
 
     def start(name, *command, **more):
         state = os.path.join(folder, name)
-        child = subprocess.Popen([a.binary, *command, "--bind", IP, "--state-dir", state],
+        child = subprocess.Popen([a.binary, *command, "--bind", IP, "--no-lsd", "--state-dir", state],
                                  stderr=open(os.path.join(folder, name + ".log"), "wb"), **more)
         children.append(child)
         return child
@@ -44,7 +44,7 @@ def main():
         for i in range(a.rounds):
             out = os.path.join(folder, f"out{i}")
             t = time.monotonic()
-            run = subprocess.run([a.binary, "get", magnet, "--json", "-o", out, "--bind", IP, "-p", "0",
+            run = subprocess.run([a.binary, "get", magnet, "--json", "-o", out, "--bind", IP, "--no-lsd", "-p", "0",
                                   "--bootstrap", f"{IP}:{base}", "--state-dir", os.path.join(folder, f"cold{i}"),
                                   "--timeout", "20s"], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
             wall = time.monotonic() - t

@@ -86,6 +86,8 @@ impl Network {
     pub fn command(&self, arguments: &[&str]) -> Command {
         let mut command = trackless(&self.home(), arguments);
         command.args(["--bootstrap", &self.entry, "--bind", "127.0.0.9"]);
+        // What is found here is found in the DHT.
+        command.arg("--no-lsd");
         command
     }
 
