@@ -1,5 +1,6 @@
 //! Why nothing happens, what happens next and when (rules 2 and 3 of `cli.md`): the address book's
-//! [`Why`] and the next lookup, joined into one or two sentences.
+//! [`Why`], the next lookup and the next announce, joined into one or two sentences. What each tracker
+//! said stands in `trackers`.
 //!
 //! Every sentence is true at the moment it is made; none promises anything. Pure: the state comes in,
 //! a sentence goes out. The first part, up to the `;`, changes only when there is news: the follower
@@ -36,7 +37,7 @@ impl Scene<'_> {
             } else {
                 "the DHT is off"
             };
-            return (self.elapsed > NO_ANSWER).then(|| without_dht(why, what));
+            return (self.elapsed > NO_ANSWER).then(|| self.without_dht(why, what));
         };
         if dht.nodes == 0 {
             return (self.elapsed > NO_ANSWER).then(|| {
@@ -49,18 +50,44 @@ impl Scene<'_> {
         }
         let last = self.status.search.last.as_ref()?;
         if last.peers == 0 && why.known == 0 {
+            let next = joined([Some(self.next_lookup()), self.next_announce()]);
             return Some(format!(
-                "asked {} nodes up to {} shared bits; nobody announces this torrent; {}",
-                last.asked,
-                last.closest_bits,
-                self.next_lookup()
+                "asked {} nodes up to {} shared bits; nobody announces this torrent; {next}",
+                last.asked, last.closest_bits,
             ));
         }
         nobody_answers(why).then(|| {
-            let next = [next_try(why), Some(self.next_lookup())];
-            let next: Vec<String> = next.into_iter().flatten().collect();
-            format!("{}; {}", outcome(why), next.join(", "))
+            let next = [
+                next_try(why),
+                Some(self.next_lookup()),
+                self.next_announce(),
+            ];
+            format!("{}; {}", outcome(why), joined(next))
         })
+    }
+
+    /// The account where no lookup is to come, for the reason `what`.
+    fn without_dht(&self, why: &Why, what: &str) -> String {
+        let known = if why.known == 0 {
+            "no peer is known".to_owned()
+        } else {
+            outcome(why)
+        };
+        let next = match joined([next_try(why), self.next_announce()]) {
+            nothing if nothing.is_empty() => "waiting for a peer that calls or is named".to_owned(),
+            next => next,
+        };
+        format!("{known}, and {what}; {next}")
+    }
+
+    fn next_announce(&self) -> Option<String> {
+        let next = self
+            .trackers
+            .iter()
+            .filter_map(|tracker| tracker.next)
+            .min()?;
+        let wait = next.saturating_duration_since(self.now);
+        (!wait.is_zero()).then(|| format!("next announce in {}", duration(wait)))
     }
 
     fn next_lookup(&self) -> String {
@@ -74,13 +101,10 @@ impl Scene<'_> {
     }
 }
 
-/// The account where no lookup is to come, for the reason `what`.
-fn without_dht(why: &Why, what: &str) -> String {
-    if why.known == 0 {
-        return format!("no peer is known, and {what}; waiting for one that calls or is named");
-    }
-    let next = next_try(why).unwrap_or_else(|| "nobody is left to try".to_owned());
-    format!("{}, and {what}; {next}", outcome(why))
+/// What comes next, in order, as far as it is known.
+fn joined<const N: usize>(parts: [Option<String>; N]) -> String {
+    let parts: Vec<String> = parts.into_iter().flatten().collect();
+    parts.join(", ")
 }
 
 /// Whether everybody who is known was tried in vain, or is banned.

@@ -223,6 +223,7 @@ impl Follow<'_> {
         let scene = Scene {
             status: &status,
             dht: dht.as_ref(),
+            trackers: &self.handle.trackers(),
             bootstrap: self.bootstrap,
             name: &name,
             paused: findings

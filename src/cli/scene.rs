@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 use super::update::{Transfer, Update};
 use crate::io::{DhtStatus, Status};
 use crate::swarm::Phase;
+use crate::tracker::TrackerStatus;
 
 /// Everything that a sentence is made of.
 pub(super) struct Scene<'a> {
@@ -15,6 +16,8 @@ pub(super) struct Scene<'a> {
     pub(super) status: &'a Status,
     /// The DHT; `None`: it is off.
     pub(super) dht: Option<&'a DhtStatus>,
+    /// The torrent's trackers.
+    pub(super) trackers: &'a [TrackerStatus],
     /// Nodes that were to be asked first.
     pub(super) bootstrap: usize,
     /// The torrent's name, or its info hash.

@@ -8,10 +8,12 @@ use super::*;
 use crate::io::{DhtStatus, Privacy, SearchStatus, Status, Timeline};
 use crate::metainfo::InfoHash;
 use crate::swarm::{Settings, Torrent};
+use crate::tracker::{TrackerState, TrackerStatus};
 
 struct Stage {
     status: Status,
     dht: DhtStatus,
+    trackers: Vec<TrackerStatus>,
     now: Instant,
 }
 
@@ -50,7 +52,12 @@ fn stage(found: usize) -> Stage {
         nodes: 50,
         ..DhtStatus::default()
     };
-    Stage { status, dht, now }
+    Stage {
+        status,
+        dht,
+        trackers: Vec::new(),
+        now,
+    }
 }
 
 impl Stage {
@@ -71,6 +78,7 @@ impl Stage {
         Scene {
             status: &self.status,
             dht,
+            trackers: &self.trackers,
             bootstrap: 7,
             name: "x",
             paused: None,
@@ -162,7 +170,8 @@ fn without_the_dht() {
     let said = stage(0).with(VAIN).says_without_dht();
     assert_eq!(said.as_deref(), Some(expected));
     let said = stage(0).says_without_dht();
-    let expected = "no peer is known, and the DHT is off; waiting for one that calls or is named";
+    let expected =
+        "no peer is known, and the DHT is off; waiting for a peer that calls or is named";
     assert_eq!(said.as_deref(), Some(expected));
 }
 
@@ -173,4 +182,39 @@ fn of_a_private_torrent_no_lookup_is_promised() {
     let expected = "3 peers known, none connected: 2 refused, 1 timed out, and the torrent is private, so \
                     strangers are not asked; next try in 12 s";
     assert_eq!(stage.says().as_deref(), Some(expected));
+}
+
+#[test]
+fn the_next_announce_is_joined() {
+    let mut stage = stage(0);
+    let silent = TrackerStatus {
+        url: "http://t/secret/announce".into(),
+        name: "http://t:80".into(),
+        tier: 0,
+        state: TrackerState::Failed,
+        last: None,
+        next: None,
+        seeders: None,
+        leechers: None,
+        warning: None,
+    };
+    let due = |seconds| TrackerStatus {
+        next: Some(stage.now + Duration::from_secs(seconds)),
+        ..silent.clone()
+    };
+    stage.trackers = vec![due(45), silent.clone(), due(30)];
+    let said = stage.says().unwrap();
+    assert!(
+        said.ends_with("; next lookup in 20 s, next announce in 30 s"),
+        "{said}"
+    );
+    let expected = "no peer is known, and the DHT is off; next announce in 30 s";
+    assert_eq!(stage.says_without_dht().as_deref(), Some(expected));
+    let mut stage = stage.with(VAIN);
+    stage.status.privacy = Privacy::Private;
+    let said = stage.says().unwrap();
+    assert!(
+        said.ends_with("; next try in 12 s, next announce in 30 s"),
+        "{said}"
+    );
 }
