@@ -2,7 +2,7 @@
 //! "a hint, but should not blindly trust".
 //!
 //! Each peer's address has one vote, the latest; what most say counts once two agree. It orders
-//! peers and does nothing else, so a liar gains little. Invariant: at most [`MAX_VOTES`] votes a
+//! peers and does nothing else, so a liar gains little. Invariant: at most `MAX_VOTES` votes a
 //! family. Knows no peers.
 
 use std::collections::VecDeque;

@@ -45,7 +45,7 @@ pub struct Totals {
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
 pub struct AskId(pub(super) u64);
 
-/// A question to carry out. Its answer is one call of [`Announcer::handle_answer`], however late.
+/// A question to carry out. Its answer is one call of `Announcer::handle_answer`, however late.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Ask {
     /// Its name.
