@@ -189,7 +189,7 @@ fn flood<'a>(
 enum Habit {
     /// One announce each, as clients do.
     Close,
-    /// Many, as a proxy does.
+    /// Many, as clients with many torrents may.
     Keep,
 }
 

@@ -40,7 +40,7 @@ const BACKLOG: u32 = 4096;
 /// How long a request may take to arrive.
 const HEAD_TIME: Duration = Duration::from_secs(10);
 
-/// How long a connection may live: enough for a proxy that keeps one, too short for who only holds it.
+/// How long a connection may live: enough for several announces, too short for who only holds it.
 const LIFE: Duration = Duration::from_secs(60);
 
 /// After a failed accept (no file descriptors left): it would fail again at once.
