@@ -216,9 +216,13 @@ fn exchange_carries_on_when_all_trackers_and_the_dht_die_in_mid_download() {
     tracker.kill();
     seeding.kill();
     assert!(getting.ended().is_none(), "it was over before the outage");
-    let _new = seed(&new, &untracked, &lonely(&new, &[&b]));
+    let newcomer = seed(&new, &untracked, &lonely(&new, &[&b]));
     arrives(&mut getting, &a, &sample);
-    assert!(found(&getting, "pex") > before, "{}", getting.stdout());
+    // Whichever of the two was told first has called the other; a program says so within a tick.
+    let told = wait_until(seconds(10), || {
+        found(&getting, "pex") > before || newcomer.stderr().contains("from other peers")
+    });
+    assert!(told.is_some(), "{} {}", getting.stdout(), newcomer.stderr());
 }
 
 /// Whether the kernel of `host` has a connection with `other`.
