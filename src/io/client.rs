@@ -98,6 +98,8 @@ pub struct ClientConfig {
     pub allowance: dht::Allowance,
     /// `HOST:PORT` of nodes to ask first.
     pub bootstrap: Vec<String>,
+    /// How many of a torrent's trackers are asked when all is well.
+    pub reach: Reach,
     /// Special ranges whose peers and nodes are accepted.
     pub allowed: Vec<Cidr>,
     /// Folder for contacts and resume state; `None`: nothing is kept.
@@ -115,6 +117,7 @@ impl Default for ClientConfig {
             role: Role::default(),
             allowance: dht::Allowance::default(),
             bootstrap: BOOTSTRAP.map(String::from).to_vec(),
+            reach: Reach::default(),
             allowed: Vec::new(),
             state: None,
         }
@@ -177,6 +180,7 @@ pub struct Client {
     seeds: Arc<()>,
     registrations: mpsc::Sender<Registration>,
     asker: Arc<Asker>,
+    reach: Reach,
     /// One end for every torrent with trackers, until its goodbyes are said; the other to wait for them.
     farewells: (mpsc::Sender<Infallible>, mpsc::Receiver<Infallible>),
     state: Option<PathBuf>,
@@ -227,6 +231,7 @@ impl Client {
             seeds: Arc::default(),
             registrations,
             asker: Arc::new(asker),
+            reach: config.reach,
             farewells: mpsc::channel(1),
             state: config.state,
             background,
@@ -331,7 +336,7 @@ impl Client {
             info_hash,
             peer_id: self.peer_id,
             port: self.port,
-            reach: Reach::First,
+            reach: self.reach,
         };
         let guest = Guest {
             torrent: torrent.clone(),

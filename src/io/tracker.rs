@@ -42,6 +42,13 @@ enum Heard {
     More(Vec<Endpoint>),
 }
 
+/// Whether the machine may have changed its mind about a tracker.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum News {
+    Some,
+    None,
+}
+
 /// The owner's end of the task.
 pub(super) struct Trackers {
     shown: watch::Receiver<Vec<TrackerStatus>>,
@@ -128,26 +135,36 @@ impl Task {
         }
         self.observe();
         self.announcer.handle_timeout(Instant::now());
+        let mut news = News::Some;
         loop {
-            self.drain().await;
+            self.drain(news).await;
             let due = self.announcer.next_timeout();
-            tokio::select! {
-                Some(heard) = heard.recv() => self.handle(heard).await,
-                changed = self.guest.status.changed() => {
-                    if changed.is_err() {
-                        return;
-                    }
-                    self.observe();
-                }
+            news = tokio::select! {
+                // The end first: a torrent that is stopped drops its status, and goodbyes are still due.
+                biased;
                 stop = &mut stopped => {
                     if stop.is_ok() {
                         let _ = timeout(FAREWELL, self.take_leave(heard)).await;
                     }
                     return;
                 }
-                () = wait_until(due) => self.announcer.handle_timeout(Instant::now()),
-                Some(_) = self.carriers.join_next() => {}
-            }
+                Some(heard) = heard.recv() => {
+                    self.handle(heard).await;
+                    News::Some
+                }
+                changed = self.guest.status.changed() => {
+                    if changed.is_err() {
+                        return;
+                    }
+                    self.observe();
+                    News::None
+                }
+                () = wait_until(due) => {
+                    self.announcer.handle_timeout(Instant::now());
+                    News::Some
+                }
+                Some(_) = self.carriers.join_next() => News::None,
+            };
         }
     }
 
@@ -189,24 +206,25 @@ impl Task {
         }
     }
 
-    /// Carries out what the machine has decided.
-    async fn drain(&mut self) {
+    /// Carries out what the machine has decided, and shows the trackers if anything may have changed:
+    /// the torrent's state comes five times a second and mostly changes nothing here.
+    async fn drain(&mut self, mut news: News) {
         while let Some(ask) = self.announcer.poll_ask() {
-            self.carriers.spawn(carry_out(
-                Arc::clone(&self.asker),
-                ask,
-                self.to_self.clone(),
-            ));
+            self.spawn(ask);
+            news = News::Some;
         }
         while let Some(peers) = self.announcer.poll_peers() {
             self.hand_over(peers).await;
         }
-        let now = self.announcer.statuses();
-        self.shown.send_if_modified(|shown| {
-            let changed = *shown != now;
-            *shown = now;
-            changed
-        });
+        if news == News::Some {
+            let _ = self.shown.send(self.announcer.statuses());
+        }
+    }
+
+    fn spawn(&mut self, ask: Ask) {
+        let asker = Arc::clone(&self.asker);
+        self.carriers
+            .spawn(carry_out(asker, ask, self.to_self.clone()));
     }
 
     async fn hand_over(&self, peers: Vec<Endpoint>) {
@@ -223,11 +241,7 @@ impl Task {
         self.announcer.stop(Instant::now());
         loop {
             while let Some(ask) = self.announcer.poll_ask() {
-                self.carriers.spawn(carry_out(
-                    Arc::clone(&self.asker),
-                    ask,
-                    self.to_self.clone(),
-                ));
+                self.spawn(ask);
             }
             if self.announcer.is_over() {
                 return;
@@ -244,6 +258,7 @@ impl Task {
 async fn carry_out(asker: Arc<Asker>, ask: Ask, heard: mpsc::Sender<Heard>) {
     let mut failure = Failure::Name;
     let mut answered = false;
+    let _place = asker.place().await;
     match asker.announce(&ask.url, &ask.announce).await {
         Ok(mut tries) => {
             while let Some(tried) = tries.join_next().await {

@@ -1,10 +1,13 @@
 //! Whole downloads by `trackless get`: by trackers alone, and by the DHT while all trackers are down.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
 use serde_json::Value;
 
 use crate::scripted::{Tracker, closed_port, reply, respond, udp_reply};
 use crate::support::client::{Bench, STUCK, events};
-use crate::support::network::Network;
+use crate::support::network::{Network, said, trackless};
 use crate::support::peer::{Conduct, Peer};
 use crate::support::process::Process;
 use crate::support::torrent::Sample;
@@ -160,14 +163,14 @@ fn all_trackers_down_and_the_dht_completes_it() {
     ];
     let torrent = sample.torrent.to_str().expect("ASCII");
     let data = sample.data.to_str().expect("ASCII");
-    let mut command = network.command(&["seed", torrent, "--data", data, "--no-lsd", "--no-pex"]);
+    let mut command = network.command(&["seed", torrent, "--data", data, "--no-pex"]);
     command.args(["--port", "0"]);
     let _seeder = Process::start("seeder", network.folder.path(), command);
     let home = network.home();
     let output = home.join("out");
     std::fs::create_dir(&output).expect("a folder");
     let link = magnet(&sample, &dead);
-    let mut command = network.command(&["get", &link, "--no-lsd", "--no-pex", "--json", "-v"]);
+    let mut command = network.command(&["get", &link, "--no-pex", "--json", "-v"]);
     command.arg("--output").arg(&output).args(["--port", "0"]);
     let mut process = Process::start("get", &home, command);
     assert_eq!(process.wait(STUCK).code(), Some(0));
@@ -185,4 +188,69 @@ fn all_trackers_down_and_the_dht_completes_it() {
         text.is_some_and(|text| text.contains("it refuses connections"))
     };
     assert!(notes.iter().any(told), "{}", process.stdout());
+}
+
+#[test]
+fn trackers_and_bootstrap_nodes_die_in_mid_download() {
+    let mut network = Network::start();
+    let sample = Sample::single(network.folder.path(), "orphaned.bin", 6_000_001, 65_536);
+    let (torrent, data) = (sample.torrent.to_str(), sample.data.to_str());
+    let (torrent, data) = (torrent.expect("ASCII"), data.expect("ASCII"));
+    let home = network.home();
+    let mut command = trackless(&home, &["seed", torrent, "--data", data, "--no-lsd"]);
+    command.args(["--bootstrap", &network.entry, "--bind", "127.0.0.20"]);
+    // Slow enough for everything to happen before the end.
+    command.args(["--port", "0", "--limit-up", "400k"]);
+    let seeder = Process::start("seeder", &home, command);
+    let port = wait_until(seconds(20), || {
+        said(&seeder, "listening on port ").is_some()
+    });
+    assert!(port.is_some(), "{}", seeder.stderr());
+    let port = said(&seeder, "listening on port ").expect("just seen");
+    let named = format!("127.0.0.20:{port}").parse().expect("an address");
+    let alive = Arc::new(AtomicBool::new(true));
+    let flag = Arc::clone(&alive);
+    let tracker = Tracker::http(move |_, stream| {
+        if flag.load(Ordering::Relaxed) {
+            respond(stream, "200 OK", "", &reply(&[named]));
+        }
+    });
+    let (home, link) = (network.home(), magnet(&sample, &[tracker.url()]));
+    let output = home.join("out");
+    std::fs::create_dir(&output).expect("a folder");
+    let entry = network.entry.clone();
+    let get = |name: &str| {
+        let mut command = trackless(&home, &["get", &link, "--no-lsd", "--json", "--port", "0"]);
+        command
+            .args(["--bootstrap", &entry, "--bind", "127.0.0.9", "--output"])
+            .arg(&output);
+        Process::start(name, &home, command)
+    };
+    let have = |process: &Process| {
+        let progress = events(process, "progress");
+        progress
+            .iter()
+            .filter_map(|event| event["have"].as_u64())
+            .max()
+            .unwrap_or(0)
+    };
+    let mut first = get("first");
+    let begun = wait_until(STUCK, || have(&first) > 500_000);
+    assert!(begun.is_some(), "{}", first.stdout());
+    network.nodes.clear();
+    alive.store(false, Ordering::Relaxed);
+    let then = have(&first);
+    let goes_on = wait_until(STUCK, || have(&first) > then + 1_000_000);
+    assert!(goes_on.is_some(), "{}", first.stdout());
+    first.signal("INT");
+    assert_eq!(first.wait(seconds(10)).code(), Some(130));
+    assert!(
+        !sample.is_complete_in(&output),
+        "it was to be interrupted before the end"
+    );
+    // Nobody is left to name the seeder; what was saved with the torrent does.
+    let mut second = get("second");
+    assert_eq!(second.wait(STUCK).code(), Some(0), "{}", second.stdout());
+    assert!(sample.is_complete_in(&output));
+    assert_eq!(of_source(&second, "tracker"), 0);
 }

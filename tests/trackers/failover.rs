@@ -1,9 +1,10 @@
 //! Two tiers, the first dead in every way that trackers die: how long until the second has answered.
 
+use std::io::Write;
 use std::process::Command;
 use std::time::Duration;
 
-use trackless::io::Bind;
+use trackless::io::{Bind, Client, ClientConfig, Dht, LocalDiscovery, Port};
 use trackless::tracker::Failure;
 
 use crate::scripted::{self, Tracker, closed_port, reply, udp_reply};
@@ -169,6 +170,74 @@ fn tls_server(folder: &std::path::Path) -> Option<(Process, u16)> {
     });
     assert!(up.is_some(), "openssl listens");
     Some((server, port))
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn over_ipv6_and_in_chunks() {
+    let loopback = std::net::Ipv6Addr::LOCALHOST;
+    let named = std::net::SocketAddr::new(loopback.into(), 9);
+    let web = Tracker::http_at("[::1]:0", |_, stream| {
+        let head = "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\nConnection: close\r\n\r\n";
+        let peers = "5:peers0:6:peers618:\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\u{1}\0\u{9}e";
+        let (first, second) = ("d8:intervali1800e", peers);
+        let chunks = format!(
+            "{:x}\r\n{first}\r\n{:x};x=y\r\n{second}\r\n0\r\n\r\n",
+            first.len(),
+            second.len()
+        );
+        let _ = stream.write_all(format!("{head}{chunks}").as_bytes());
+    });
+    let udp = Tracker::udp_at("[::1]:0", move |request| vec![udp_reply(request, &[named])]);
+    for url in [web.url(), udp.udp_url()] {
+        let client = client(Bind::Address(loopback.into())).await;
+        let handle = add(&client, &[std::slice::from_ref(&url)]).await;
+        until(&handle, |trackers| works(trackers, &url)).await;
+        assert_eq!(handle.trackers()[0].last, Some(Ok(1)), "{url}");
+        let found = wait_until(seconds(5), || {
+            handle.status().snapshot.peers.by_source.tracker == 1
+        });
+        assert!(found.is_some(), "{:?}", handle.status().snapshot.peers);
+    }
+}
+
+/// A tracker with addresses of both families hears of us in both (BEP 7): each shows it another address
+/// of ours, and has other peers.
+#[tokio::test(flavor = "multi_thread")]
+async fn both_families_of_one_name() {
+    let found = trackless::io::resolve("localhost:1").await;
+    let both = found.iter().any(|it| it.ip.is_ipv4()) && found.iter().any(|it| it.ip.is_ipv6());
+    let four = Tracker::good(&[peer()]);
+    let port = four.address.port();
+    let free = std::net::TcpListener::bind(("::1", port)).is_ok();
+    if !both || !free {
+        eprintln!("skipped: localhost has one family only");
+        return;
+    }
+    let six = Tracker::http_at(&format!("[::1]:{port}"), |_, stream| {
+        scripted::respond(
+            stream,
+            "200 OK",
+            "",
+            &reply(&["127.0.0.78:9".parse().expect("an address")]),
+        );
+    });
+    let ranges = ["127.0.0.0/8", "::1"].map(|range| range.parse().expect("a range"));
+    let config = ClientConfig {
+        port: Port::Any,
+        dht: Dht::Off,
+        lsd: LocalDiscovery::Off,
+        allowed: ranges.to_vec(),
+        ..ClientConfig::default()
+    };
+    let client = Client::start(config).await.expect("a client");
+    let url = format!("http://localhost:{port}/announce");
+    let handle = add(&client, &[&[url]]).await;
+    let found = wait_until(seconds(10), || {
+        handle.status().snapshot.peers.by_source.tracker == 2
+    });
+    assert!(found.is_some(), "{:?}", handle.status().snapshot.peers);
+    assert_eq!((four.seen().len(), six.seen().len()), (1, 1));
+    assert_eq!(four.seen(), six.seen(), "the same words to both");
 }
 
 #[tokio::test(flavor = "multi_thread")]

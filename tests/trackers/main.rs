@@ -12,6 +12,7 @@
 mod downloads;
 mod failover;
 mod hostile;
+mod real;
 mod scripted;
 #[path = "../support/mod.rs"]
 mod support;
@@ -40,10 +41,14 @@ fn peer() -> SocketAddr {
 
 /// A client without a DHT.
 async fn client(bind: Bind) -> Client {
+    let family = match bind {
+        Bind::Address(IpAddr::V6(_)) => Family::V6,
+        _ => Family::V4,
+    };
     let config = ClientConfig {
         bind,
         port: Port::Any,
-        families: vec![Family::V4],
+        families: vec![family],
         dht: Dht::Off,
         lsd: LocalDiscovery::Off,
         bootstrap: Vec::new(),

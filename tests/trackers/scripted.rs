@@ -21,7 +21,15 @@ pub struct Tracker {
 impl Tracker {
     /// An HTTP tracker that hands every connection with its request's target to `serve`.
     pub fn http(serve: impl Fn(&str, &mut TcpStream) + Send + Sync + 'static) -> Tracker {
-        let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
+        Tracker::http_at("127.0.0.1:0", serve)
+    }
+
+    /// The same on another address.
+    pub fn http_at(
+        address: &str,
+        serve: impl Fn(&str, &mut TcpStream) + Send + Sync + 'static,
+    ) -> Tracker {
+        let listener = TcpListener::bind(address).expect("a port");
         let address = listener.local_addr().expect("bound");
         let seen = Seen::default();
         let (shared, serve) = (Arc::clone(&seen), Arc::new(serve));
@@ -62,7 +70,15 @@ impl Tracker {
 
     /// A UDP tracker: `answer` gets each datagram and gives the datagrams that go back.
     pub fn udp(answer: impl Fn(&[u8]) -> Vec<Vec<u8>> + Send + 'static) -> Tracker {
-        let socket = UdpSocket::bind("127.0.0.1:0").expect("a port");
+        Tracker::udp_at("127.0.0.1:0", answer)
+    }
+
+    /// The same on another address.
+    pub fn udp_at(
+        address: &str,
+        answer: impl Fn(&[u8]) -> Vec<Vec<u8>> + Send + 'static,
+    ) -> Tracker {
+        let socket = UdpSocket::bind(address).expect("a port");
         let address = socket.local_addr().expect("bound");
         let seen = Seen::default();
         let shared = Arc::clone(&seen);
@@ -115,10 +131,10 @@ pub fn reply(peers: &[SocketAddr]) -> Vec<u8> {
 }
 
 fn packed(peer: SocketAddr) -> Vec<u8> {
-    let SocketAddr::V4(peer) = peer else {
-        panic!("IPv4 only")
-    };
-    [&peer.ip().octets()[..], &peer.port().to_be_bytes()].concat()
+    match peer {
+        SocketAddr::V4(peer) => [&peer.ip().octets()[..], &peer.port().to_be_bytes()].concat(),
+        SocketAddr::V6(peer) => [&peer.ip().octets()[..], &peer.port().to_be_bytes()].concat(),
+    }
 }
 
 /// The answer of a good UDP tracker to any request: BEP 15's tables.

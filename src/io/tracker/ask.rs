@@ -11,6 +11,7 @@ use std::sync::{Arc, Mutex, OnceLock};
 
 use bencode::{AddressPolicy, Endpoint, Family};
 use tokio::net::UdpSocket;
+use tokio::sync::{Semaphore, SemaphorePermit};
 use tokio::task::JoinSet;
 
 use super::http;
@@ -24,11 +25,16 @@ use crate::tracker::{Announce, Failure, Reply, Scheme, ScrapeReply, TrackerUrl};
 /// UDP trackers whose socket and connection id are kept for the next question.
 pub(super) const MAX_LINES: usize = 32;
 
+/// Questions on their way at once, of all torrents: many torrents of one tracker come one after the
+/// other.
+const MAX_QUESTIONS: usize = 100;
+
 /// What it takes to ask trackers; one for the whole client.
 pub(in crate::io) struct Asker {
     pub(super) bind: Bind,
     families: Vec<Family>,
     policy: AddressPolicy,
+    places: Semaphore,
     /// Made when the first https tracker is asked: reading the system's certificates takes a while.
     pub(super) tls: OnceLock<Result<rustls::ClientConfig, Failure>>,
     /// Sockets with a connection id that is still good, each used by one question at a time.
@@ -41,9 +47,15 @@ impl Asker {
             bind,
             families,
             policy,
+            places: Semaphore::new(MAX_QUESTIONS),
             tls: OnceLock::new(),
             lines: Mutex::default(),
         }
+    }
+
+    /// Waits until one more question may be on its way; it counts until the permit is dropped.
+    pub(super) async fn place(&self) -> SemaphorePermit<'_> {
+        self.places.acquire().await.expect("never closed")
     }
 
     /// Starts an announce over each family that the tracker and we have.
