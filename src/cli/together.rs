@@ -121,7 +121,11 @@ where
                 Ok((mut reporter, ended)) => {
                     let code = told(&mut reporter, ended);
                     worst = worst.worse(code);
-                    let outcome = if code == ExitCode::Ok { Outcome::Done } else { Outcome::Failed };
+                    let outcome = match code {
+                        ExitCode::Ok => Outcome::Done,
+                        ExitCode::Interrupted | ExitCode::Terminated => Outcome::Stopped,
+                        _ => Outcome::Failed,
+                    };
                     crowd.ended(reporter, outcome);
                 }
                 // A bug of ours in one torrent: the others go on, the exit code tells.

@@ -7,6 +7,7 @@
 use std::time::Instant;
 
 use super::format::duration;
+use super::wording::count;
 use crate::tracker::{TrackerState, TrackerStatus};
 
 /// Trackers whose failure is told one by one; a torrent may have 64.
@@ -31,9 +32,10 @@ impl TrackerNews {
             let name = &tracker.name;
             match &tracker.last {
                 Some(Ok(peers)) if is_new(&mut self.worked, &tracker.url) => {
-                    let seeds = tracker.seeders.map(|seeds| format!(", {seeds} seeds"));
+                    let seeds = tracker.seeders.map(|n| format!(", {}", count(n, "seed")));
                     let seeds = seeds.unwrap_or_default();
-                    lines.push(format!("tracker {name}: {peers} peers{seeds}"));
+                    let peers = count(u32::try_from(*peers).unwrap_or(u32::MAX), "peer");
+                    lines.push(format!("tracker {name}: {peers}{seeds}"));
                     if let Some(warning) = &tracker.warning {
                         lines.push(format!("tracker {name} warns: {warning}"));
                     }
@@ -45,10 +47,10 @@ impl TrackerNews {
             }
         }
         let failed = |tracker: &TrackerStatus| tracker.state == TrackerState::Failed;
-        let count = trackers.len();
-        if count > 1 && trackers.iter().all(failed) {
-            if self.helpless != Some(count) {
-                self.helpless = Some(count);
+        let all = trackers.len();
+        if all > 1 && trackers.iter().all(failed) {
+            if self.helpless != Some(all) {
+                self.helpless = Some(all);
                 let next = trackers.iter().filter_map(|tracker| tracker.next).min();
                 let again = next.map(|next| {
                     format!(
@@ -57,7 +59,7 @@ impl TrackerNews {
                     )
                 });
                 let again = again.unwrap_or_default();
-                lines.push(format!("none of {count} trackers gives anything{again}"));
+                lines.push(format!("none of {all} trackers gives anything{again}"));
             }
         } else if trackers
             .iter()

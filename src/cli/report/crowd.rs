@@ -26,6 +26,7 @@ struct State {
     total: ProgressBar,
     all: usize,
     ended: usize,
+    done: usize,
     failed: usize,
     rows: usize,
     /// Who says what concerns all.
@@ -58,6 +59,8 @@ pub(super) struct Member {
 pub(in crate::cli) enum Outcome {
     /// As it was meant to.
     Done,
+    /// The user wanted no more of it.
+    Stopped,
     /// Otherwise.
     Failed,
 }
@@ -84,6 +87,7 @@ impl Crowd {
             total,
             all,
             ended: 0,
+            done: 0,
             failed: 0,
             rows: 0,
             speaker: None,
@@ -131,7 +135,11 @@ impl Crowd {
             }
         }
         state.ended += 1;
-        state.failed += usize::from(outcome == Outcome::Failed);
+        match outcome {
+            Outcome::Done => state.done += 1,
+            Outcome::Failed => state.failed += 1,
+            Outcome::Stopped => {}
+        }
         state.draw();
     }
 
@@ -139,10 +147,14 @@ impl Crowd {
     pub(in crate::cli) fn close(self) -> String {
         let state = self.board.state();
         state.total.finish_and_clear();
-        let (all, failed) = (state.all, state.failed);
-        match failed {
-            0 => format!("{all} torrents, all of them done"),
-            _ => format!("{all} torrents: {} done, {failed} not", all - failed),
+        let (all, done, failed) = (state.all, state.done, state.failed);
+        // Those whose turn did not come were stopped too.
+        let stopped = all.saturating_sub(done + failed);
+        match (failed, stopped) {
+            (0, 0) => format!("{all} torrents, all of them done"),
+            (_, 0) => format!("{all} torrents: {done} done, {failed} failed"),
+            (0, _) => format!("{all} torrents: {done} done, {stopped} stopped"),
+            _ => format!("{all} torrents: {done} done, {failed} failed, {stopped} stopped"),
         }
     }
 }

@@ -81,7 +81,7 @@ fn one_failure_does_not_stop_the_others_and_the_worst_counts() {
     assert_eq!(
         text,
         "error: job0: it is no_peers\nerror: job2: it is disk_full\nerror: job4: it is stalled\n\
-         5 torrents: 2 done, 3 not\n"
+         5 torrents: 2 done, 3 failed\n"
     );
 }
 

@@ -91,7 +91,7 @@ fn lines_begin_with_the_name_and_what_concerns_all_is_said_once() {
     assert_eq!(out.take(), "/dl/a.iso\n");
     crowd.ended(a, Outcome::Done);
     crowd.ended(b, Outcome::Failed);
-    assert_eq!(crowd.close(), "2 torrents: 1 done, 1 not");
+    assert_eq!(crowd.close(), "2 torrents: 1 done, 1 failed");
 }
 
 #[test]
@@ -153,4 +153,13 @@ fn the_line_for_all_adds_up() {
     let line = crowd.board.state().line();
     let start = "1 of 20 ended · 2 at work · 1 seeding · 16 waiting";
     assert!(line.starts_with(start), "{line}");
+}
+
+#[test]
+fn whoever_is_stopped_has_not_failed() {
+    let (crowd, _, _) = crowd(Style::Lines, 3);
+    crowd.ended(crowd.member(0, "a".into()), Outcome::Stopped);
+    crowd.ended(crowd.member(1, "b".into()), Outcome::Failed);
+    // The third one's turn did not come.
+    assert_eq!(crowd.close(), "3 torrents: 0 done, 1 failed, 2 stopped");
 }
