@@ -169,6 +169,8 @@ impl Outcome {
 
     fn charts(&self, clients: &[Client]) -> Vec<Chart> {
         let mut charts = vec![self.over_sizes(clients), self.over_deaths(clients)];
+        // A trend needs two points.
+        charts.retain(|chart| chart.series.iter().any(|series| series.points.len() > 1));
         charts.extend(self.curves(clients));
         charts
     }
