@@ -2,13 +2,15 @@
 //!
 //! Every peer runs `trackless::swarm::Torrent`, unchanged, and a `trackless::wire::Connection` for
 //! each of its connections; the bytes that one encodes are the bytes that the other decodes. Invented
-//! are the clock, the lines (`link`), the disks (`disk`) and a tracker (`tracker`). Nothing of picker,
-//! choker or peer exchange is written a second time.
+//! are the clock, the lines (`link`) and the disks (`disk`). A tracker is the shipping server
+//! (`tracker`), asked by a shipping announcer for each peer (`announcing`). Nothing of picker, choker,
+//! peer exchange or tracker is written a second time.
 //!
 //! `world` holds peers and clock and handles one event at a time; `stream` is a connection with its two
 //! ends; `drive` carries between the machines and the streams; `peer` says what a peer is; `graph` looks
 //! at who is connected with whom. A run is a function of seed and plan.
 
+mod announcing;
 mod connect;
 pub mod disk;
 mod drive;

@@ -8,6 +8,9 @@
 //! ten minutes after completing. A part of the swarm that does not have every piece between its
 //! members and no seeder beside it cannot complete: how many there are is counted.
 //!
+//! The tracker is the shipping server and every peer asks it by the shipping announcer; once it is dead,
+//! connections to it are refused.
+//!
 //! Peers have home lines but give the torrent only a small upload, so that a download takes longer than
 //! the tracker lives. In both worlds everybody can be reached by everybody: NATs concern the others in
 //! the DHT only. Full: 80 peers, 64 MiB, 250 other nodes, below a minute. Small: 14 peers, 3 MiB, 60 calm nodes.

@@ -7,15 +7,14 @@
 
 use std::time::Duration;
 
-use bencode::Endpoint;
-use trackless::swarm::{Action, Event, PeerKey, PeerSource, SearchClock, Torrent};
+use trackless::swarm::{Action, Event, PeerKey, Torrent};
 use trackless::wire::Message;
 
 use super::names::EndRef;
 use super::names::PeerIndex;
-use super::peer::{Departure, Knows, Linger, Memory, Presence, Start, address};
+use super::peer::{Departure, Knows, Linger, Memory, Presence, Start};
 use super::stream::Stage;
-use super::world::{Happening, SwarmWorld, mix};
+use super::world::{Happening, SwarmWorld, seed};
 use crate::time::Time;
 
 impl SwarmWorld {
@@ -42,8 +41,8 @@ impl SwarmWorld {
             Happening::Deliver(end) => self.deliver(end),
             Happening::Retransmit(end, attempt) => self.retransmit(end, attempt),
             Happening::Disk(peer, visit) => self.disk_done(peer, visit),
-            Happening::Search(peer) => self.search(peer),
-            Happening::Told(peer, visit, found) => self.told(peer, visit, &found),
+            Happening::Announce(peer) => self.announce(peer),
+            Happening::Told(peer, visit, id, answer) => self.told(peer, visit, id, *answer),
         }
     }
 
@@ -53,22 +52,20 @@ impl SwarmWorld {
         peer.visit += 1;
         peer.presence = Presence::Up;
         peer.left_at = None;
+        // Goodbyes of the visit before are cut short.
+        peer.announcer = None;
         let settings = peer.plan.settings(index, peer.visit);
-        let mut seed = [0; 32];
-        let mut word = mix(self.seed) ^ mix(u64::from(index) << 32 | u64::from(peer.visit));
-        for part in seed.chunks_exact_mut(8) {
-            word = mix(word);
-            part.copy_from_slice(&word.to_be_bytes());
-        }
+        let knows = peer.plan.knows;
+        let seed = seed(self.visit_word(index));
         let info = &self.content.info;
-        let machine = match peer.plan.knows {
+        let machine = match knows {
             Knows::Info => Torrent::from_info(info.clone(), settings, seed, now),
             Knows::Magnet => Torrent::from_hash(info.info_hash(), settings, seed, now),
         };
-        peer.machine = Some(Box::new(machine));
-        peer.search = self.tracker.as_ref().map(|_| SearchClock::new(now));
+        self.peers[index as usize].machine = Some(Box::new(machine));
+        // What it has is known before it is announced: a complete copy is not announced as an empty one.
         self.drain(index);
-        self.arm_search(index);
+        self.start_announcing(index);
     }
 
     fn come_back(&mut self, index: PeerIndex, memory: Memory) {
@@ -93,9 +90,7 @@ impl SwarmWorld {
                 machine.shutdown(now);
             }
             self.drain(index);
-            if let Some(tracker) = &mut self.tracker {
-                tracker.stopped(index);
-            }
+            self.stop_announcing(index);
         }
         let peer = &mut self.peers[index as usize];
         peer.presence = match how {
@@ -109,10 +104,13 @@ impl SwarmWorld {
         peer.replies.clear();
         peer.uplink.clear();
         peer.timer = None;
-        peer.search = None;
         let ends: Vec<EndRef> = std::mem::take(&mut peer.ends).into_values().collect();
         for at in ends {
             self.end(at, Stage::Lost);
+        }
+        match how {
+            Departure::Closing => self.confer(index),
+            Departure::Silent => self.peers[index as usize].announcer = None,
         }
     }
 
@@ -144,52 +142,6 @@ impl SwarmWorld {
             peer.timer = Some(due);
             self.schedule(due, Happening::Timer(index));
         }
-    }
-
-    fn arm_search(&mut self, index: PeerIndex) {
-        let peer = &mut self.peers[index as usize];
-        let due = peer.search.as_ref().and_then(SearchClock::next_timeout);
-        let Some(due) = due.map(|due| self.clock.time(due).max(self.now)) else {
-            return;
-        };
-        if peer.search_timer.is_none_or(|timer| due < timer) {
-            peer.search_timer = Some(due);
-            self.schedule(due, Happening::Search(index));
-        }
-    }
-
-    fn search(&mut self, index: PeerIndex) {
-        let peer = &mut self.peers[index as usize];
-        if peer.search_timer != Some(self.now) {
-            return;
-        }
-        peer.search_timer = None;
-        let (Some(clock), Some(tracker)) = (&mut peer.search, &mut self.tracker) else {
-            return;
-        };
-        let now = self.clock.instant(self.now);
-        if clock.next_timeout().is_some_and(|due| due <= now) {
-            clock.handle_started();
-            let found = tracker.announce(self.now, index, &mut self.rng);
-            let delay = tracker.plan.delay;
-            let told = Happening::Told(index, peer.visit, found);
-            self.schedule(self.now + delay, told);
-        }
-        self.arm_search(index);
-    }
-
-    fn told(&mut self, index: PeerIndex, visit: u32, found: &[PeerIndex]) {
-        let now = self.instant();
-        let peer = &mut self.peers[index as usize];
-        if peer.visit != visit {
-            return;
-        }
-        if let Some(clock) = &mut peer.search {
-            clock.handle_done(now, found.len());
-        }
-        let them: Vec<Endpoint> = found.iter().map(|other| address(*other)).collect();
-        self.add_peers(index, PeerSource::Tracker, &them);
-        self.arm_search(index);
     }
 
     fn disk_done(&mut self, index: PeerIndex, visit: u32) {
@@ -238,6 +190,7 @@ impl SwarmWorld {
         }
         self.pump(index);
         self.arm(index);
+        self.confer(index);
     }
 
     fn hear(&mut self, index: PeerIndex, event: Event) {
@@ -256,14 +209,9 @@ impl SwarmWorld {
                     let depart = Happening::Depart(index, Departure::Closing, Some(peer.visit));
                     self.schedule(self.now + time, depart);
                 }
+                self.announce_completion(index);
             }
-            Event::PeersWanted => {
-                self.wanted.push((self.now, index));
-                if let Some(clock) = &mut peer.search {
-                    clock.handle_wanted();
-                    self.arm_search(index);
-                }
-            }
+            Event::PeersWanted => self.wanted.push((self.now, index)),
             _ => {}
         }
     }

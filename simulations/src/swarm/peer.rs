@@ -9,9 +9,8 @@ use std::time::Duration;
 
 use bencode::Endpoint;
 use trackless::swarm::disk::Reply;
-use trackless::swarm::{
-    Bitfield, Mode, Order, PeerKey, Pex, SearchClock, Settings, Snapshot, Torrent,
-};
+use trackless::swarm::{Bitfield, Mode, Order, PeerKey, Pex, Settings, Snapshot, Torrent};
+use trackless::tracker::Announcer;
 use trackless::wire::PeerId;
 
 use super::disk::MemoryDisk;
@@ -213,9 +212,9 @@ pub(super) struct Peer {
     pub(super) downlink: Downlink,
     /// The timer that is scheduled.
     pub(super) timer: Option<Time>,
-    /// When to ask the tracker.
-    pub(super) search: Option<SearchClock>,
-    pub(super) search_timer: Option<Time>,
+    /// Asks the tracker; after a regular end it stays until its goodbyes are said.
+    pub(super) announcer: Option<Announcer>,
+    pub(super) announce_timer: Option<Time>,
     /// Of earlier visits.
     pub(super) past: Totals,
     pub(super) completed_at: Option<Time>,
@@ -236,8 +235,8 @@ impl Peer {
             replies: VecDeque::new(),
             ends: BTreeMap::new(),
             timer: None,
-            search: None,
-            search_timer: None,
+            announcer: None,
+            announce_timer: None,
             past: Totals::default(),
             completed_at: None,
             left_at: None,

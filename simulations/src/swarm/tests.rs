@@ -174,3 +174,77 @@ fn parts_of_a_swarm_are_seen() {
     world.run_until(Time::from_secs(10));
     assert!(world.components().iter().any(|part| part.seeders == 1));
 }
+
+/// What the tracker counts: seeders, leechers, completed downloads.
+fn counted(world: &SwarmWorld) -> (usize, usize, u64) {
+    let server = &world.tracker.as_ref().expect("there is one").server;
+    let totals = server.totals();
+    (totals.seeders, totals.leechers, server.stats().completed)
+}
+
+#[test]
+fn the_tracker_hears_who_comes_completes_and_goes() {
+    let mut world = swarm(10, 3, &PeerPlan::default());
+    world.run_until(Time::from_secs(4));
+    assert_eq!(counted(&world), (1, 3, 0));
+    world.run_to_completion(Time::from_secs(100));
+    let done = world.now();
+    assert_eq!(counted(&world), (4, 0, 3));
+    world.depart_at(done, 1, Departure::Closing);
+    world.depart_at(done, 2, Departure::Silent);
+    world.run_until(done + Duration::from_secs(1));
+    assert_eq!(counted(&world), (3, 0, 3));
+    // Whoever comes back with everything has completed nothing.
+    world.return_at(world.now(), 1, Memory::Everything);
+    world.run_until(done + Duration::from_secs(9));
+    assert_eq!(counted(&world), (4, 0, 3));
+}
+
+#[test]
+fn a_tracker_is_asked_again_for_want_of_peers_and_by_its_interval() {
+    let mut world = SwarmWorld::new(11, plan(1));
+    world.add_peer(PeerPlan::default());
+    let announces = |world: &SwarmWorld| {
+        let tracker = world.tracker.as_ref().expect("there is one");
+        tracker.server.stats().announces()
+    };
+    // Alone: as often as the server permits, every three minutes.
+    world.run_until(Time::from_secs(1_000));
+    assert_eq!(announces(&world), 6);
+    let seeder = world.add_peer(seeder());
+    world.run_to_completion(Time::from_secs(1_100));
+    assert_complete(&world, 0..=0);
+    // One goodbye, though nobody hears the answer.
+    world.depart_at(Time::from_secs(1_200), seeder, Departure::Closing);
+    world.run_until(Time::from_secs(1_201));
+    assert_eq!(announces(&world), 6 + 1 + 1 + 1);
+    assert!(world.peers[seeder as usize].announcer.is_none());
+    // Every half an hour from then on.
+    world.run_until(Time::from_secs(1_201 + 4_000));
+    assert_eq!(announces(&world), 9 + 2);
+}
+
+#[test]
+fn a_dead_tracker_is_asked_ever_more_seldom() {
+    let of = Plan {
+        tracker: Some(TrackerPlan {
+            dies: Some(Time::ZERO),
+            ..TrackerPlan::default()
+        }),
+        ..plan(1)
+    };
+    let mut world = SwarmWorld::new(12, of);
+    world.add_peer(PeerPlan::default());
+    let mut asked = Vec::new();
+    while world.now() < Time::from_secs(2 * 3_600) {
+        world.run_until(world.now() + Duration::from_secs(1));
+        let open = world.peers[0].announcer.as_ref().expect("it runs");
+        let next = open.next_timeout().map(|next| world.clock.time(next));
+        if asked.last() != Some(&next) {
+            asked.push(next);
+        }
+    }
+    // 15 s, doubling, up to half an hour.
+    assert!((9..=11).contains(&asked.len()), "{asked:?}");
+    assert_eq!(counted(&world), (0, 0, 0));
+}

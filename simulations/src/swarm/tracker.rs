@@ -1,25 +1,26 @@
-//! A tracker: remembers who announced, answers with some of them at random, and may die.
+//! The tracker: the shipping `trackless::tracker::server::Server`, a delay, and perhaps a death.
 //!
-//! When a peer announces is decided by the shipping `SearchClock`. Invariant: nobody is told its own
-//! address, nobody is named twice. It does not know whether those it names are still there, except
-//! that a client which ends says so (BEP 3 `stopped`).
+//! Who is remembered, for how long and who is told of whom is decided by that machine alone. Invented
+//! is the way there: it takes a time and loses nothing. Invariant: a machine that is dead hears
+//! nothing. It does not know when it is asked: see `announcing`.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use rand::RngExt;
-use rand_chacha::ChaCha8Rng;
+use bencode::Endpoint;
+use trackless::tracker::server::{Config, Server, Via};
+use trackless::tracker::{Announce, Failure, Reply};
 
-use super::names::PeerIndex;
 use crate::time::Time;
 
-/// A member that does not announce again is forgotten: twice the clients' interval (25 min).
-const EXPIRY: Duration = Duration::from_secs(50 * 60);
+/// Where everybody looks for it; nobody resolves the name.
+pub(super) const URL: &str = "http://tracker.example:6969/announce";
 
-/// What kind of tracker.
+/// What a scenario decides about its tracker.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct TrackerPlan {
-    /// Addresses in an answer, at most; 50 is what trackers give.
-    pub numwant: usize,
+    /// Addresses in an answer, at most. Our clients ask for 80 and our server would give them; 50 is
+    /// what most trackers give.
+    pub numwant: u32,
     /// From announce to answer.
     pub delay: Duration,
     /// From then on it does not answer.
@@ -36,84 +37,112 @@ impl Default for TrackerPlan {
     }
 }
 
-/// The tracker's state for the one torrent.
+/// The machine and its plan.
 #[derive(Debug)]
 pub(super) struct Tracker {
     pub(super) plan: TrackerPlan,
-    /// Who announced, and when last; in no order that matters.
-    members: Vec<(PeerIndex, Time)>,
+    pub(super) server: Server,
 }
 
 impl Tracker {
-    pub(super) fn new(plan: TrackerPlan) -> Tracker {
+    /// One that knows nobody at `start`.
+    pub(super) fn new(plan: TrackerPlan, seed: [u8; 32], start: Instant) -> Tracker {
         Tracker {
             plan,
-            members: Vec::new(),
+            server: Server::new(Config::default(), seed, start),
         }
     }
 
-    pub(super) fn lives(&self, now: Time) -> bool {
-        self.plan.dies.is_none_or(|dies| now < dies)
-    }
-
-    /// A peer announces itself and is told of others; none from a dead tracker.
-    pub(super) fn announce(
+    /// What whoever announces from `from` hears `delay` later; `instant` is what machines call `now`.
+    ///
+    /// Over HTTP, whose answers carry all that the machine says. A dead tracker refuses: the program is
+    /// gone and its host is not, which a client sees soonest. Silence would differ by the client's
+    /// patience only, for there is no other tracker that it could ask meanwhile.
+    pub(super) fn answer(
         &mut self,
         now: Time,
-        peer: PeerIndex,
-        rng: &mut ChaCha8Rng,
-    ) -> Vec<PeerIndex> {
-        if !self.lives(now) {
-            return Vec::new();
+        instant: Instant,
+        from: Endpoint,
+        announce: &Announce,
+    ) -> Result<Reply, Failure> {
+        if self.plan.dies.is_some_and(|dies| now >= dies) {
+            return Err(Failure::Refused);
         }
-        self.members
-            .retain(|(member, at)| *member != peer && now - *at < EXPIRY);
-        let count = self.plan.numwant.min(self.members.len());
-        // The first steps of a shuffle: each choice among those not yet chosen.
-        for place in 0..count {
-            let other = rng.random_range(place..self.members.len());
-            self.members.swap(place, other);
-        }
-        let told = self.members[..count].iter().map(|(member, _)| *member);
-        let told = told.collect();
-        self.members.push((peer, now));
-        told
-    }
-
-    /// A client says that it ends.
-    pub(super) fn stopped(&mut self, peer: PeerIndex) {
-        self.members.retain(|(member, _)| *member != peer);
+        // Whenever it is due since the last question: between two nobody sees who was forgotten.
+        self.server.handle_timeout(instant);
+        let wanted = announce.numwant.unwrap_or(self.plan.numwant);
+        let announce = Announce {
+            numwant: Some(wanted.min(self.plan.numwant)),
+            ..announce.clone()
+        };
+        let answer = self
+            .server
+            .handle_announce(instant, from.ip, &announce, Via::Http);
+        answer.map_err(|refusal| Failure::Reason(refusal.to_string()))
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use rand_chacha::rand_core::SeedableRng;
+    use trackless::metainfo::InfoHash;
+    use trackless::tracker::AnnounceEvent;
+    use trackless::wire::PeerId;
 
+    use super::super::names::PeerIndex;
+    use super::super::peer::address;
     use super::*;
+    use crate::time::Clock;
+
+    fn announce(event: AnnounceEvent) -> Announce {
+        Announce {
+            info_hash: InfoHash([7; 20]),
+            peer_id: PeerId([7; 20]),
+            port: address(0).port,
+            uploaded: 0,
+            downloaded: 0,
+            left: 1,
+            event,
+            numwant: Some(80),
+            key: 0,
+            tracker_id: None,
+            ip: None,
+        }
+    }
 
     #[test]
-    fn answers_name_others_once_and_only_the_living() {
-        let mut rng = ChaCha8Rng::seed_from_u64(1);
-        let mut tracker = Tracker::new(TrackerPlan {
+    fn answers_name_others_as_many_as_planned_until_it_dies() {
+        let clock = Clock::default();
+        let plan = TrackerPlan {
             numwant: 5,
             dies: Some(Time::from_secs(9_000)),
             ..TrackerPlan::default()
-        });
-        for peer in 0..20 {
-            let told = tracker.announce(Time::from_secs(1), peer, &mut rng);
-            assert_eq!(told.len(), 5.min(peer as usize));
-        }
-        tracker.stopped(3);
-        for _ in 0..50 {
-            let mut told = tracker.announce(Time::from_secs(2), 7, &mut rng);
+        };
+        let mut tracker = Tracker::new(plan, [1; 32], clock.instant(Time::ZERO));
+        let mut ask = |seconds, peer: PeerIndex, event| {
+            let now = Time::from_secs(seconds);
+            let said = announce(event);
+            tracker.answer(now, clock.instant(now), address(peer), &said)
+        };
+        let mut told = |seconds, peer| {
+            let answer = ask(seconds, peer, AnnounceEvent::None);
+            let mut told = answer.expect("it lives").peers;
             told.sort_unstable();
-            told.dedup();
-            assert!(told.len() == 5 && !told.contains(&7) && !told.contains(&3));
+            told
+        };
+        for peer in 0..20 {
+            assert_eq!(told(1, peer).len(), 5.min(peer as usize));
         }
-        let later = Time::from_secs(3_002);
-        assert_eq!(tracker.announce(later, 8, &mut rng).len(), 0);
-        assert_eq!(tracker.announce(later, 7, &mut rng), [8]);
-        assert!(!tracker.lives(Time::from_secs(9_000)));
+        for _ in 0..50 {
+            let mut told = told(2, 7);
+            told.dedup();
+            assert!(told.len() == 5 && !told.contains(&address(7)));
+        }
+        // Beyond twice the interval everybody else is forgotten.
+        assert_eq!(told(4_000, 8), []);
+        assert_eq!(told(4_000, 7), [address(8)]);
+        let goodbye = ask(4_001, 8, AnnounceEvent::Stopped).map(|reply| reply.leechers);
+        assert_eq!(goodbye, Ok(Some(1)));
+        let dead = ask(9_000, 8, AnnounceEvent::None);
+        assert_eq!(dead, Err(Failure::Refused));
     }
 }

@@ -10,6 +10,7 @@ use bencode::Endpoint;
 use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
 use trackless::swarm::{Bitfield, DialError, PeerKey, PeerSource, Progress, Snapshot};
+use trackless::tracker::{AskId, Failure, Reply};
 
 use super::disk::{Content, MemoryDisk};
 use super::link::Path;
@@ -80,10 +81,10 @@ pub(super) enum Happening {
     Retransmit(EndRef, u32),
     /// The disk did the oldest job.
     Disk(PeerIndex, u32),
-    /// It is time to ask the tracker.
-    Search(PeerIndex),
-    /// The tracker's answer.
-    Told(PeerIndex, u32, Vec<PeerIndex>),
+    /// An announcer's timer.
+    Announce(PeerIndex),
+    /// The tracker's answer to a question of this visit.
+    Told(PeerIndex, u32, AskId, Box<Result<Reply, Failure>>),
 }
 
 /// Peers in virtual time.
@@ -99,7 +100,6 @@ pub struct SwarmWorld {
     /// Never used twice; none once a connection is over.
     pub(super) streams: Vec<Option<Box<Stream>>>,
     pub(super) tracker: Option<Tracker>,
-    pub(super) rng: ChaCha8Rng,
     pub(super) wanted: Vec<(Time, PeerIndex)>,
     events: u64,
     digest: u64,
@@ -109,17 +109,19 @@ impl SwarmWorld {
     /// A world without peers.
     #[must_use]
     pub fn new(seed: u64, plan: Plan) -> SwarmWorld {
+        let clock = Clock::default();
+        let start = clock.instant(Time::ZERO);
+        let tracker = |plan| Tracker::new(plan, self::seed(!mix(seed)), start);
         SwarmWorld {
             content: Content::new(seed, plan.length, plan.piece_length),
-            tracker: plan.tracker.map(Tracker::new),
+            tracker: plan.tracker.map(tracker),
             plan,
             seed,
-            clock: Clock::default(),
+            clock,
             now: Time::ZERO,
             agenda: Agenda::new(),
             peers: Vec::new(),
             streams: Vec::new(),
-            rng: ChaCha8Rng::seed_from_u64(seed),
             wanted: Vec::new(),
             events: 0,
             digest: seed,
@@ -349,6 +351,12 @@ impl SwarmWorld {
         self.agenda.schedule(at, what);
     }
 
+    /// A word for this visit of this peer.
+    pub(super) fn visit_word(&self, index: PeerIndex) -> u64 {
+        let visit = self.peers[index as usize].visit;
+        mix(self.seed) ^ mix(u64::from(index) << 32 | u64::from(visit))
+    }
+
     /// Whose connection `key` is.
     pub(super) fn end_of(&self, peer: PeerIndex, key: PeerKey) -> Option<EndRef> {
         self.peers[peer as usize].ends.get(&key).copied()
@@ -369,13 +377,26 @@ impl SwarmWorld {
             Happening::Deliver(end) => (11, end.link, usize::from(end.side)),
             Happening::Retransmit(end, _) => (15, end.link, usize::from(end.side)),
             Happening::Disk(peer, _) => (12, *peer, 0),
-            Happening::Search(peer) => (13, *peer, 0),
-            Happening::Told(peer, _, found) => (14, *peer, found.len()),
+            Happening::Announce(peer) => (13, *peer, 0),
+            Happening::Told(peer, _, _, answer) => {
+                let found = answer.as_ref().as_ref();
+                (14, *peer, found.map_or(0, |reply| 1 + reply.peers.len()))
+            }
         };
         for word in [self.now.0, kind << 32 | u64::from(a), b as u64] {
             self.digest = mix(self.digest ^ word);
         }
     }
+}
+
+/// The seed of a machine, from a word that no other machine has.
+pub(super) fn seed(mut word: u64) -> [u8; 32] {
+    let mut seed = [0; 32];
+    for part in seed.chunks_exact_mut(8) {
+        word = mix(word);
+        part.copy_from_slice(&word.to_be_bytes());
+    }
+    seed
 }
 
 /// A bijection that spreads every bit (the finalizer of `SplitMix64`).
