@@ -6,6 +6,7 @@
 //! torrent by at most [`FAREWELL`].
 
 mod ask;
+mod asker;
 mod http;
 mod udp;
 
@@ -19,7 +20,7 @@ use tokio::sync::{mpsc, oneshot, watch};
 use tokio::task::JoinSet;
 use tokio::time::{sleep_until, timeout};
 
-pub(super) use ask::Asker;
+pub(super) use asker::Asker;
 
 use super::entropy;
 use super::input::Input;

@@ -21,7 +21,7 @@ use std::time::Instant;
 use bencode::{AddressPolicy, Cidr, Endpoint};
 use pex::Flags;
 
-use super::contract::{PeerSource, SourceCounts};
+use super::contract::{PeerSource, SourceCounts, Why};
 use super::priority::priority;
 pub use known::{Completeness, Failure, Outcome};
 use known::{Known, Proof, State};
@@ -29,7 +29,6 @@ use nearby::neighbourhood;
 use order::{Crowd, Rank, rank};
 use pace::Pace;
 use tellers::{Teller, Tellers};
-pub use why::Why;
 pub use words::{Need, Welcome};
 
 /// Addresses kept per torrent (reliability.md P11).

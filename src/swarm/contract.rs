@@ -3,12 +3,11 @@
 //! Words only; the decisions stand in `torrent`. `disk` has the words for the storage.
 
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use bencode::{AddressPolicy, Endpoint};
 
 use super::PeerKey;
-use super::addresses::Why;
 use super::disk::{DiskError, Job};
 use crate::metainfo::Info;
 use crate::wire::{Message, PeerId, Violation};
@@ -306,6 +305,27 @@ pub struct PeerCounts {
     pub seeds: u32,
     /// Distinct addresses so far, by source.
     pub by_source: SourceCounts,
+}
+
+/// What became of the known addresses, and what comes next.
+#[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
+pub struct Why {
+    /// Addresses in the book, our own not counted.
+    pub known: u32,
+    /// Of these, those that were tried at least once, connected ones included.
+    pub tried: u32,
+    /// A closed port answered the last attempt.
+    pub refused: u32,
+    /// Nobody answered the last attempt.
+    pub timed_out: u32,
+    /// The last attempt failed otherwise.
+    pub failed: u32,
+    /// Refused from now on.
+    pub banned: u32,
+    /// Neither banned nor connected, and to be tried later.
+    pub waiting: u32,
+    /// Until the next attempt; `None` if nobody is left to try. 0 if one is due.
+    pub next_try: Option<Duration>,
 }
 
 /// Distinct addresses so far, by source; one address may count under several.

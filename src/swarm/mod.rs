@@ -19,11 +19,10 @@ pub mod search;
 pub mod serving;
 mod torrent;
 
-pub use addresses::Why;
 pub use bitfield::Bitfield;
 pub use contract::{
     Action, CloseReason, ClosedBy, DialError, Event, Milestones, Mode, Order, PeerCounts,
-    PeerSource, Pex, Phase, Progress, Refusal, Settings, Snapshot, SourceCounts,
+    PeerSource, Pex, Phase, Progress, Refusal, Settings, Snapshot, SourceCounts, Why,
 };
 pub use geometry::{BLOCK_LENGTH, Geometry, Span, spans};
 pub use search::SearchClock;

@@ -9,29 +9,12 @@ use std::time::Instant;
 
 use bencode::Endpoint;
 
-use super::search::{Goal, Search};
+use super::search::{Ack, Deposit, Goal, Search};
 use super::{LookupId, Node, Purpose, Wording};
 use crate::contact::Contact;
 use crate::family::BOTH;
 use crate::lookup::Lookup;
 use crate::transactions::Pending;
-
-/// What became of one announcement.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Ack {
-    Stored,
-    /// It answered, and did not store.
-    Refused,
-    Lost,
-}
-
-/// One announcement.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Deposit {
-    to: Contact,
-    /// `None` while it is awaited.
-    ack: Option<Ack>,
-}
 
 impl Search {
     /// How many nodes stored it.

@@ -8,7 +8,7 @@ use std::time::Instant;
 
 use bencode::Endpoint;
 
-use super::announcing::Ack;
+use super::search::Ack;
 use super::{Event, Node, Purpose};
 use crate::contact::Contact;
 use crate::message::Response;

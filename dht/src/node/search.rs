@@ -7,8 +7,8 @@ use std::time::Instant;
 
 use bencode::{Endpoint, Family};
 
-use super::announcing::Deposit;
 use super::{LookupReport, Tracing};
+use crate::contact::Contact;
 use crate::family::PerFamily;
 use crate::id::Id;
 use crate::lookup::{Lookup, Tally};
@@ -46,6 +46,23 @@ pub(super) enum Stage {
     Waiting,
     /// Asking, and storing where that is the goal.
     Walking { until: Instant },
+}
+
+/// What became of one announcement.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Ack {
+    Stored,
+    /// It answered, and did not store.
+    Refused,
+    Lost,
+}
+
+/// One announcement.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Deposit {
+    pub(super) to: Contact,
+    /// `None` while it is awaited.
+    pub(super) ack: Option<Ack>,
 }
 
 /// One lookup of the owner or of the upkeep.

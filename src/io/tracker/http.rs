@@ -17,7 +17,7 @@ use reqwest::{Client, Response, StatusCode, redirect};
 use rustls_platform_verifier::BuilderVerifierExt;
 use tokio::time::timeout;
 
-use super::ask::Asker;
+use super::asker::{Asker, of_io};
 use crate::io::sockets::Bind;
 use crate::tracker::http::parse_reply;
 use crate::tracker::{Failure, TrackerUrl};
@@ -185,21 +185,5 @@ fn failure(error: &reqwest::Error) -> Failure {
         None if error.is_timeout() => Failure::Silent,
         None if error.is_connect() => Failure::System(error.to_string()),
         None => Failure::BrokenOff,
-    }
-}
-
-/// What the operating system's error says about the tracker.
-pub(super) fn of_io(error: &io::Error) -> Failure {
-    match error.kind() {
-        io::ErrorKind::ConnectionRefused => Failure::Refused,
-        io::ErrorKind::NetworkUnreachable
-        | io::ErrorKind::HostUnreachable
-        | io::ErrorKind::AddrNotAvailable => Failure::Unreachable,
-        io::ErrorKind::TimedOut => Failure::Silent,
-        io::ErrorKind::ConnectionReset
-        | io::ErrorKind::ConnectionAborted
-        | io::ErrorKind::BrokenPipe
-        | io::ErrorKind::UnexpectedEof => Failure::BrokenOff,
-        _ => Failure::System(error.to_string()),
     }
 }

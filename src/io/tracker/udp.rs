@@ -10,8 +10,7 @@ use bencode::Endpoint;
 use tokio::net::UdpSocket;
 use tokio::time::sleep_until;
 
-use super::ask::{Asker, MAX_LINES};
-use super::http::of_io;
+use super::asker::{Asker, MAX_LINES, of_io};
 use crate::io::{entropy, sockets};
 use crate::tracker::Failure;
 use crate::tracker::exchange::{Answer, ConnectionId, Exchange, Question};

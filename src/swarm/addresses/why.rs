@@ -1,30 +1,10 @@
-//! Why there is nobody: the address book in seven figures. Words only; the book counts, the command
-//! line makes sentences of it.
+//! Why there is nobody: the address book in eight figures ([`Why`]), counted address by address. The
+//! command line makes sentences of them.
 
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use super::known::{Failure, Known, Proof, State};
-
-/// What became of the known addresses, and what comes next.
-#[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
-pub struct Why {
-    /// Addresses in the book, our own not counted.
-    pub known: u32,
-    /// Of these, those that were tried at least once, connected ones included.
-    pub tried: u32,
-    /// A closed port answered the last attempt.
-    pub refused: u32,
-    /// Nobody answered the last attempt.
-    pub timed_out: u32,
-    /// The last attempt failed otherwise.
-    pub failed: u32,
-    /// Refused from now on.
-    pub banned: u32,
-    /// Neither banned nor connected, and to be tried later.
-    pub waiting: u32,
-    /// Until the next attempt; `None` if nobody is left to try. 0 if one is due.
-    pub next_try: Option<Duration>,
-}
+use crate::swarm::contract::Why;
 
 impl Why {
     /// Counts one address.
