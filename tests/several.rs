@@ -146,7 +146,7 @@ fn a_list_on_stdin_where_one_has_no_peers() {
         err.contains("error: abababab…: gave up after --timeout"),
         "{err}"
     );
-    assert!(err.ends_with("3 torrents: 2 done, 1 not\n"), "{err}");
+    assert!(err.ends_with("3 torrents: 2 done, 1 failed\n"), "{err}");
 }
 
 fn text_of(bytes: &[u8]) -> String {
