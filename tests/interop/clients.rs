@@ -248,7 +248,8 @@ fn transmission(host: &Host, dht: &Dht, folder: &Path, what: &str) -> Process {
     start_transmission(host, &transmission_settings(host, folder), folder, what)
 }
 
-fn transmission_settings(host: &Host, folder: &Path) -> serde_json::Value {
+/// What every test sets; it then asks the DHT and other peers, and listens on [`PORT`].
+pub fn transmission_settings(host: &Host, folder: &Path) -> serde_json::Value {
     serde_json::json!({
         "dht-enabled": true, "lpd-enabled": false, "utp-enabled": false, "pex-enabled": true,
         "encryption": 0, "port-forwarding-enabled": false, "peer-port": PORT,
@@ -260,7 +261,8 @@ fn transmission_settings(host: &Host, folder: &Path) -> serde_json::Value {
     })
 }
 
-fn start_transmission(
+/// A daemon with these settings, which has taken the torrent file or magnet link `what`.
+pub fn start_transmission(
     host: &Host,
     settings: &serde_json::Value,
     folder: &Path,

@@ -4,7 +4,9 @@
 
 use std::path::{Path, PathBuf};
 
-use crate::clients::{Client, LIBTORRENT_PEER, TRACKLESS};
+use crate::clients::{
+    Client, LIBTORRENT_PEER, TRACKLESS, start_transmission, transmission_settings,
+};
 use crate::lab::{Host, Lab};
 use crate::support::process::Process;
 use crate::support::torrent::Sample;
@@ -72,29 +74,11 @@ fn libtorrent(host: &Host, folder: &Path, what: &str) -> Process {
 }
 
 fn transmission(host: &Host, folder: &Path, what: &str) -> Process {
-    let home = host.new_folder("transmission");
-    let settings = serde_json::json!({
-        "dht-enabled": false, "lpd-enabled": true, "utp-enabled": false, "pex-enabled": false,
-        "encryption": 0, "port-forwarding-enabled": false, "peer-port": 6900,
-        "peer-port-random-on-start": false, "bind-address-ipv4": host.address(),
-        "rpc-enabled": true, "rpc-bind-address": "127.0.0.1", "rpc-port": 9091,
-        "rpc-authentication-required": false, "rpc-whitelist-enabled": false,
-        "download-dir": text(folder), "incomplete-dir-enabled": false, "rename-partial-files": true,
-        "message-level": 3, "start-added-torrents": true, "preallocation": 0,
-    });
-    std::fs::write(home.join("settings.json"), settings.to_string()).expect("settings");
-    let daemon = host.start(
-        "transmission",
-        "transmission-daemon",
-        &["-f", "-g", text(&home)],
-    );
-    let add = ["127.0.0.1:9091", "-a", what, "-w", text(folder)];
-    let added = wait_until(seconds(20), || {
-        let said = host.run("transmission-remote", &add);
-        said.is_some_and(|it| it.contains("success"))
-    });
-    assert!(added.is_some(), "transmission-remote {add:?}");
-    daemon
+    let mut settings = transmission_settings(host, folder);
+    settings["dht-enabled"] = false.into();
+    settings["pex-enabled"] = false.into();
+    settings["lpd-enabled"] = true.into();
+    start_transmission(host, &settings, folder, what)
 }
 
 fn finishes(getting: &mut Process, folder: &Path, sample: &Sample) {
@@ -181,9 +165,9 @@ fn a_seeder_that_comes_later_is_found() {
     finishes(&mut getting, &folder, &sample);
 }
 
-#[test]
-fn libtorrent_seeds_to_us_and_we_to_it_by_local_discovery() {
-    if !can_run(&[Client::Libtorrent]) {
+/// Another client seeds to us, we seed to it; `start` starts it with a folder and what it is to fetch or seed.
+fn both_ways(client: Client, start: fn(&Host, &Path, &str) -> Process) {
+    if !can_run(&[client]) {
         return;
     }
     let lab = Lab::new();
@@ -195,38 +179,24 @@ fn libtorrent_seeds_to_us_and_we_to_it_by_local_discovery() {
         lab.host("c", 1),
         lab.host("d", 1),
     );
-    let _seeding = libtorrent(&a, &theirs.data, text(&theirs.torrent));
+    let _seeding = start(&a, &theirs.data, text(&theirs.torrent));
     let (mut getting, folder) = get(&b, &theirs, &[]);
     let _giving = seed(&c, &ours, &[]);
     let downloads = d.new_folder("downloads");
-    let _getting = libtorrent(&d, &downloads, &ours.magnet());
+    let _getting = start(&d, &downloads, &ours.magnet());
     let took = wait_until(LIMIT, || ours.is_complete_in(&downloads));
-    assert!(took.is_some(), "libtorrent got nothing");
+    assert!(took.is_some(), "{client:?} got nothing");
     finishes(&mut getting, &folder, &theirs);
 }
 
 #[test]
+fn libtorrent_seeds_to_us_and_we_to_it_by_local_discovery() {
+    both_ways(Client::Libtorrent, libtorrent);
+}
+
+#[test]
 fn transmission_seeds_to_us_and_we_to_it_by_local_discovery() {
-    if !can_run(&[Client::Transmission]) {
-        return;
-    }
-    let lab = Lab::new();
-    let theirs = Sample::multi(lab.folder(), "theirs", &FILES, 65_536);
-    let ours = Sample::multi(lab.folder(), "ours", &FILES, 65_536);
-    let (a, b, c, d) = (
-        lab.host("a", 1),
-        lab.host("b", 1),
-        lab.host("c", 1),
-        lab.host("d", 1),
-    );
-    let _seeding = transmission(&a, &theirs.data, text(&theirs.torrent));
-    let (mut getting, folder) = get(&b, &theirs, &[]);
-    let _giving = seed(&c, &ours, &[]);
-    let downloads = d.new_folder("downloads");
-    let _getting = transmission(&d, &downloads, &ours.magnet());
-    let took = wait_until(LIMIT, || ours.is_complete_in(&downloads));
-    assert!(took.is_some(), "Transmission got nothing");
-    finishes(&mut getting, &folder, &theirs);
+    both_ways(Client::Transmission, transmission);
 }
 
 /// What goes over the link, read by somebody else: one datagram to the group, its time to live, its words.

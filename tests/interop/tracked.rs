@@ -8,14 +8,11 @@
 use std::path::Path;
 
 use crate::can_run;
-use crate::clients::{Client, TRACKLESS};
+use crate::clients::{Client, PORT, TRACKLESS, start_transmission, transmission_settings};
 use crate::lab::{Host, Lab};
 use crate::support::process::Process;
 use crate::support::torrent::{Sample, string};
 use crate::support::{seconds, wait_until};
-
-/// TCP and UDP port of every client, all on hosts of their own.
-const PORT: u16 = 6900;
 
 /// Who downloads: four that the other tests know, and rtorrent.
 const LEECHERS: [&str; 5] = [
@@ -103,29 +100,10 @@ fn aria2(host: &Host, torrent: &str, folder: &Path) -> Process {
 }
 
 fn transmission(host: &Host, torrent: &str, folder: &Path) -> Process {
-    let home = host.new_folder("transmission");
-    let settings = serde_json::json!({
-        "dht-enabled": false, "lpd-enabled": false, "utp-enabled": false, "pex-enabled": false,
-        "encryption": 0, "port-forwarding-enabled": false, "peer-port": PORT,
-        "peer-port-random-on-start": false, "bind-address-ipv4": host.address(),
-        "rpc-enabled": true, "rpc-bind-address": "127.0.0.1", "rpc-port": 9091,
-        "rpc-authentication-required": false, "rpc-whitelist-enabled": false,
-        "download-dir": path(folder), "incomplete-dir-enabled": false, "rename-partial-files": true,
-        "message-level": 3, "start-added-torrents": true, "preallocation": 0,
-    });
-    std::fs::write(home.join("settings.json"), settings.to_string()).expect("settings");
-    let daemon = host.start(
-        "transmission",
-        "transmission-daemon",
-        &["-f", "-g", path(&home)],
-    );
-    let add = ["127.0.0.1:9091", "-a", torrent, "-w", path(folder)];
-    let added = wait_until(seconds(30), || {
-        host.run("transmission-remote", &add)
-            .is_some_and(|it| it.contains("success"))
-    });
-    assert!(added.is_some(), "transmission-remote {add:?}");
-    daemon
+    let mut settings = transmission_settings(host, folder);
+    settings["dht-enabled"] = false.into();
+    settings["pex-enabled"] = false.into();
+    start_transmission(host, &settings, folder, torrent)
 }
 
 fn qbittorrent(host: &Host, torrent: &str, folder: &Path) -> Process {
