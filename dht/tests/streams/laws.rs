@@ -1,5 +1,6 @@
 //! What holds after every step of every life: what the node sends, tells, counts and keeps.
 
+use std::collections::BTreeMap;
 use std::net::SocketAddr;
 
 use bencode::{AddressPolicy, Endpoint, Limits, Value};
@@ -27,8 +28,8 @@ pub(crate) struct Laws {
     policy: AddressPolicy,
     digest: u64,
     token: Option<Vec<u8>>,
-    heard: Option<SocketAddr>,
-    answers: usize,
+    /// Queries without a reply so far, by who sent them and as what transaction.
+    unanswered: BTreeMap<(SocketAddr, Vec<u8>), usize>,
     counted: u64,
 }
 
@@ -38,8 +39,7 @@ impl Laws {
             policy: AddressPolicy::new(Vec::new()),
             digest: 0xcbf2_9ce4_8422_2325,
             token: None,
-            heard: None,
-            answers: 0,
+            unanswered: BTreeMap::new(),
             counted: 0,
         }
     }
@@ -56,9 +56,17 @@ impl Laws {
 
     /// A step begins: this datagram was handled, or none.
     pub(crate) fn begin(&mut self, heard: Option<(SocketAddr, &[u8])>) {
-        self.heard = heard.map(|(from, _)| from);
-        self.answers = 0;
-        self.counted += u64::from(heard.is_some());
+        let Some((from, payload)) = heard else {
+            return;
+        };
+        self.counted += 1;
+        let Ok(root) = bencode::parse(payload, &Limits::KRPC) else {
+            return;
+        };
+        let text = |key| root.get(key).and_then(|value| value.as_bytes());
+        if let (Some(b"q"), Some(t)) = (text("y"), text("t")) {
+            *self.unanswered.entry((from, t.to_vec())).or_default() += 1;
+        }
     }
 
     /// The node sends this. Whether it is a question.
@@ -73,9 +81,14 @@ impl Laws {
         if kind == Some(b"q") {
             return true;
         }
-        self.answers += 1;
-        assert_eq!(Some(transmit.to), self.heard, "answers who did not ask");
-        assert_eq!(self.answers, 1, "answers twice");
+        // A reply may wait until its asker has proved its address, so it need not follow its query at once.
+        let asked = self
+            .unanswered
+            .get_mut(&(transmit.to, transaction(payload)));
+        match asked {
+            Some(queries) if *queries > 0 => *queries -= 1,
+            _ => panic!("a reply to {to} that nobody asked for, or the second one"),
+        }
         let token = root.get("r").and_then(|r| r.get("token")?.as_bytes());
         if let Some(token) = token {
             self.token = Some(token.to_vec());
