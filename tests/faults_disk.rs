@@ -91,6 +91,7 @@ fn full(process: &mut Process) {
     assert_eq!(process.wait(STUCK).code(), Some(130));
 }
 
+/// Rows S4, S21: full half-way, interrupted, run again.
 #[test]
 fn a_disk_that_fills_up_keeps_what_is_verified_and_the_rerun_ends_right() {
     let mut bench = Bench::new();
@@ -129,6 +130,7 @@ fn a_disk_that_fills_up_keeps_what_is_verified_and_the_rerun_ends_right() {
     );
 }
 
+/// Rows S4, S21: too small from the start.
 #[test]
 fn a_disk_that_is_too_small_is_said_and_with_space_it_works() {
     let mut bench = Bench::new();

@@ -25,6 +25,7 @@ const SLOW: Conduct = Conduct {
 /// How often the first test kills.
 const KILLS: usize = 20;
 
+/// Rows S1: `kill -9` at random moments, counted by block.
 #[test]
 fn killed_at_twenty_moments_no_recorded_piece_is_fetched_again() {
     let seed = 0x7261_636b;
@@ -85,6 +86,7 @@ fn killed_at_twenty_moments_no_recorded_piece_is_fetched_again() {
 /// Blocks that one kill may cost: those in flight and in pieces that lacked a block, 1 MiB together.
 const LOST_A_KILL: usize = 64;
 
+/// Rows S18: the first signal ends it tidily.
 #[test]
 fn ctrl_c_ends_within_two_seconds_and_the_same_command_resumes() {
     let mut bench = Bench::new();
@@ -146,6 +148,7 @@ fn a_complete_download_returns_at_once() {
     assert_eq!(events(&again, "done")[0]["downloaded"], 0);
 }
 
+/// Rows S18: the second signal is obeyed at once.
 #[test]
 fn the_second_ctrl_c_ends_at_once() {
     let mut bench = Bench::new();

@@ -106,6 +106,7 @@ fn killed_at(host: u8, fault: &str) -> (usize, usize) {
 /// Blocks of the content.
 const BLOCKS: usize = 2_200_000_usize.div_ceil(BLOCK);
 
+/// Rows S1: killed at chosen writes.
 #[test]
 fn killed_while_it_writes_pieces() {
     if can_trace() {
@@ -120,6 +121,7 @@ fn killed_while_it_writes_pieces() {
     }
 }
 
+/// Rows S1, S2: killed at chosen syncs and renames.
 #[test]
 fn killed_between_the_last_write_and_the_end_nothing_is_fetched_again() {
     if can_trace() {
@@ -171,11 +173,13 @@ fn fails(host: u8, fault: &str) {
     assert!(peer.seen().asked_again.is_empty(), "had and asked again");
 }
 
+/// Rows S6: EIO on every write from the fifth on.
 #[test]
 fn a_disk_that_fails_to_write_is_said() {
     fails(80, &format!("{WRITE}:error=EIO:when=5+"));
 }
 
+/// Rows S7: EIO on every sync.
 #[test]
 fn a_disk_that_fails_to_sync_is_said() {
     fails(81, &format!("{SYNC}:error=EIO:when=1+"));

@@ -127,6 +127,7 @@ mod tests {
         assert_eq!(load_dht_state(&below), nothing);
     }
 
+    /// Rows S13: each bit, each length of the DHT state.
     #[test]
     fn damage_at_any_bit_or_length_is_noticed() {
         let whole = encode(&state());

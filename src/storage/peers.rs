@@ -183,6 +183,7 @@ mod tests {
         assert_eq!(load_peers(folder.path(), other, NOW), []);
     }
 
+    /// Rows S13: each bit, each length of the saved peers.
     #[test]
     fn damage_at_any_bit_or_length_is_noticed() {
         let whole = encode(&some(), HASH);

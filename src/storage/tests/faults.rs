@@ -66,6 +66,7 @@ fn pieces_that_do_not_exist_are_refused() {
     assert!(memory.bytes(0).is_empty());
 }
 
+/// Rows S4: the full disk keeps what is right and takes the rest when there is room.
 #[test]
 fn a_full_disk_gives_the_blocks_back_and_goes_on_when_there_is_room() {
     let sample = mixed();
@@ -107,6 +108,7 @@ fn a_full_disk_gives_the_blocks_back_and_goes_on_when_there_is_room() {
     assert!(memory.bytes(4).is_empty(), "padding is never written");
 }
 
+/// Rows S6: one write gives EIO; path and reason are said, and the piece is not had.
 #[test]
 fn a_broken_write_is_said_with_path_and_reason() {
     let sample = single();
@@ -129,6 +131,7 @@ fn a_broken_write_is_said_with_path_and_reason() {
     ));
 }
 
+/// Rows S8, S9: changed or cut off behind our back: damage, never a wrong block.
 #[test]
 fn changed_data_is_never_read_out() {
     let sample = mixed();
@@ -172,6 +175,7 @@ fn changed_data_is_never_read_out() {
     );
 }
 
+/// Rows S9: spoilt half-way, found before the final name.
 #[test]
 fn a_file_spoilt_while_it_was_fetched_is_not_called_complete() {
     let sample = single();
@@ -188,6 +192,7 @@ fn a_file_spoilt_while_it_was_fetched_is_not_called_complete() {
     assert!(memory.bytes(0) == sample.bytes);
 }
 
+/// Rows S10: the file is gone, its pieces are damage, and they can be stored again.
 #[test]
 fn a_file_removed_under_us_is_damage_and_can_be_fetched_again() {
     let folder = tempfile::tempdir().unwrap();
@@ -239,6 +244,7 @@ fn a_sync_is_due_after_a_while_or_at_once_when_much_waits() {
     assert_eq!(unsynced.due(), Some(now));
 }
 
+/// Rows S7: after EIO on fsync each piece is hashed again, past the cache.
 #[test]
 fn a_failed_sync_proves_nothing_until_the_data_is_read_back() {
     let sample = single();
@@ -267,6 +273,7 @@ fn a_failed_sync_proves_nothing_until_the_data_is_read_back() {
     assert!(disk.flush(now).is_ok());
 }
 
+/// Rows S7: the doubt ends by itself.
 #[test]
 fn a_failed_background_sync_is_resolved_without_a_flush() {
     let sample = single();
@@ -283,6 +290,7 @@ fn a_failed_background_sync_is_resolved_without_a_flush() {
     assert!(memory.bytes(0) == sample.bytes);
 }
 
+/// Rows S7: what cannot be read back after a failed fsync is not had.
 #[test]
 fn doubtful_pieces_that_cannot_be_read_back_are_lost() {
     let sample = single();
@@ -300,6 +308,7 @@ fn doubtful_pieces_that_cannot_be_read_back_are_lost() {
     assert!(disk.flush(now).is_ok());
 }
 
+/// Rows S8: EIO once costs one block, EIO for good the piece.
 #[test]
 fn a_read_that_fails_once_is_an_error_and_a_bad_sector_is_damage() {
     let sample = single();

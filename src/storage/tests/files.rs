@@ -59,6 +59,7 @@ fn every_block_is_read_back_across_files_and_padding() {
     }
 }
 
+/// Rows S22: no link in the way is written through.
 #[test]
 fn a_planted_link_is_not_followed() {
     let folder = tempfile::tempdir().unwrap();
@@ -176,6 +177,7 @@ fn a_torrent_may_contain_the_name_of_an_unfinished_file() {
     sample.assert_complete(&folder.path().join("out"));
 }
 
+/// Rows S20: more files than descriptors, paths longer than the kernel takes at once.
 #[test]
 fn more_files_than_may_be_open_and_paths_longer_than_the_kernel_takes() {
     let deep = vec!["d".repeat(200); 30].join("/");

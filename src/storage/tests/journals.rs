@@ -55,6 +55,7 @@ fn the_first_bytes_are_these() {
     assert_eq!(written()[..12], *b"tljournl\x00\x01\xab\xab");
 }
 
+/// Rows S2, S13: a journal cut at each length.
 #[test]
 fn cut_anywhere_the_records_before_the_cut_count() {
     let whole = written();
@@ -73,6 +74,7 @@ fn cut_anywhere_the_records_before_the_cut_count() {
     assert_eq!(most, all.len() - 1);
 }
 
+/// Rows S13: each bit flipped.
 #[test]
 fn a_flipped_bit_ends_the_journal_there() {
     let whole = written();
@@ -87,6 +89,7 @@ fn a_flipped_bit_ends_the_journal_there() {
     }
 }
 
+/// Rows S14: a newer format is refused with its number and stays as it is.
 #[test]
 fn a_newer_format_is_refused_and_kept() {
     let folder = tempfile::tempdir().unwrap();
@@ -113,6 +116,7 @@ fn a_newer_format_is_refused_and_kept() {
     assert_eq!(std::fs::read(&path).unwrap(), newer);
 }
 
+/// Rows S13: opened for real with damage in many places and at many lengths.
 #[test]
 fn a_damaged_journal_costs_hashing_and_never_claims_wrongly() {
     let folder = tempfile::tempdir().unwrap();
@@ -169,6 +173,7 @@ fn records_of_pieces_and_files_that_do_not_exist_are_nothing() {
     assert_eq!(recorded.have.iter_set().collect::<Vec<_>>(), [3]);
 }
 
+/// Rows S5: the state folder goes away and the download does not notice.
 #[test]
 fn the_state_folder_may_vanish_while_running() {
     let folder = tempfile::tempdir().unwrap();

@@ -67,6 +67,7 @@ fn what_is_shared_is_recognised_in_place_and_not_written_to() {
     );
 }
 
+/// Rows S12: nothing is opened for writing that needs no writing.
 #[test]
 fn a_read_only_folder_can_be_shared() {
     use std::os::unix::fs::PermissionsExt;

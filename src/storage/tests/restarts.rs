@@ -2,6 +2,8 @@
 
 use super::*;
 
+/// Rows S1: what the kernel has and the journal has not is hashed, not fetched.
+///
 /// As after `kill -9`: nothing was synced, recorded or marked, but the kernel has the writes.
 #[test]
 fn what_was_written_and_not_recorded_is_kept() {
@@ -67,6 +69,7 @@ fn a_complete_torrent_is_believed_even_after_a_crash() {
     }
 }
 
+/// Rows S9: changed while we were not looking.
 #[test]
 fn a_file_changed_between_runs_costs_only_its_pieces() {
     let folder = tempfile::tempdir().unwrap();
@@ -98,6 +101,7 @@ fn a_file_changed_between_runs_costs_only_its_pieces() {
     sample.assert_complete(&folder.path().join("out"));
 }
 
+/// Rows S10: one file of several is gone.
 #[test]
 fn a_file_removed_between_runs_is_fetched_again_and_no_other() {
     let folder = tempfile::tempdir().unwrap();
@@ -142,6 +146,7 @@ fn without_a_state_folder_everything_is_hashed() {
     sample.assert_complete(folder.path());
 }
 
+/// Rows S15: the second is refused and told by whom.
 #[test]
 fn one_process_a_torrent_and_folder() {
     let folder = tempfile::tempdir().unwrap();
