@@ -1,0 +1,22 @@
+"""trackless: `get --seed` or `seed`, state from its `--json` events."""
+import subprocess
+from lab import CLIENT, NET, PORT
+from . import Client, State
+
+
+class Trackless(Client):
+    name = "trackless"
+
+    def version(self): return subprocess.run([self.options.trackless, "--version"], capture_output=True, text=True).stdout.strip()
+
+    def command(self):
+        network = ["--json", "--bind", CLIENT, "--port", str(PORT), "--allow-net", NET, "--no-lsd", "--state-dir", self.home]
+        network += ["--bootstrap", "198.18.0.1:9"] if self.dht else ["--no-dht"]
+        if self.seeding: return [self.options.trackless, "seed", "--data", self.out] + network + [self.sample.torrent]
+        return [self.options.trackless, "get", "--seed", "-o", self.out] + network + [self.sample.magnet if self.magnet else self.sample.torrent]
+
+    def state(self):
+        last = self.last_line()
+        text = last.get("state") or last.get("code") or last.get("type", "?")
+        if self.process.poll() is not None: text = f"exit {self.process.returncode}: {last.get('message', text)}"
+        return State(text == "seeding", text)

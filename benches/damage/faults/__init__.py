@@ -1,0 +1,1 @@
+"""One file a fault: TITLE, WHAT, GOAL, COLUMNS and `measure(bench)`, which returns a value a column."""
