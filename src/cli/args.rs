@@ -140,6 +140,9 @@ pub struct NetworkArgs {
     /// Do not ask the trackers that a torrent names
     #[arg(long)]
     pub no_trackers: bool,
+    /// Do not give up the right to touch files outside the folders in use
+    #[arg(long)]
+    pub no_confine: bool,
     /// A peer to try first (repeatable)
     #[arg(long, value_name = "HOST:PORT", value_delimiter = ',')]
     pub peer: Vec<HostPort>,

@@ -58,6 +58,8 @@ pub struct NetworkConfig {
     pub lsd: Option<bool>,
     /// Trackers; `false` is `--no-trackers`.
     pub trackers: Option<bool>,
+    /// Self-restraint; `false` is `--no-confine`.
+    pub confine: Option<bool>,
     /// `--allow-net`
     pub allow: Option<Vec<String>>,
     /// `--peer`
@@ -288,6 +290,7 @@ bind = "eth0"
 pex = false
 lsd = false
 trackers = true
+confine = true
 allow = ["198.18.0.0/15"]
 peers = ["10.0.0.1:6881"]
 [dht]

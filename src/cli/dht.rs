@@ -43,6 +43,9 @@ const JOIN_TIMEOUT: Duration = Duration::from_secs(20);
 /// # Errors
 /// No network, nobody answers, or nothing is found.
 pub(super) fn run(plan: DhtPlan, reporter: &mut Reporter) -> Result<ExitCode, Failure> {
+    if let DhtPlan::Node(plan) = &plan {
+        network::confine(&plan.network, Vec::new())?;
+    }
     network::block_on(async move {
         match plan {
             DhtPlan::Node(plan) => node::run(&plan, reporter).await,

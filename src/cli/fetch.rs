@@ -5,7 +5,6 @@ use std::sync::Arc;
 
 use super::exit::{ExitCode, Failure};
 use super::follow::{End, Findings, Follow, Goal};
-use super::input::Input;
 use super::network;
 use super::plan::{FetchPlan, Limits, NetworkPlan, Patience};
 use super::report::Reporter;
@@ -13,7 +12,7 @@ use super::signals::Signals;
 use super::together::Slot;
 use super::torrent;
 use super::torrents::{Named, Target, settings, trackers};
-use crate::io::{Destination, TorrentSpec};
+use crate::io::{Destination, Grant, TorrentSpec};
 use crate::metainfo::{Info, Torrent};
 
 /// Runs it.
@@ -21,7 +20,13 @@ use crate::metainfo::{Info, Torrent};
 /// # Errors
 /// Nobody has the metadata in time; the file exists already or cannot be written.
 pub(super) fn run(plan: FetchPlan, reporter: &mut Reporter) -> Result<ExitCode, Failure> {
-    let info = match ask(&plan.input, &plan.network, plan.patience, reporter)? {
+    let folder = plan
+        .output
+        .as_deref()
+        .map_or(PathBuf::from("."), network::folder_of);
+    let named = Named::read(&plan.input, &plan.network.state_dir)?;
+    network::confine(&plan.network, vec![Grant::Write(folder)])?;
+    let info = match ask(named, &plan.network, plan.patience, reporter)? {
         Ok(info) => info,
         Err(interrupted) => return Ok(interrupted),
     };
@@ -36,12 +41,12 @@ pub(super) fn run(plan: FetchPlan, reporter: &mut Reporter) -> Result<ExitCode, 
 /// The files of a torrent, asked of the network unless they are known; the inner error is the code of
 /// the signal that came first.
 pub(super) fn ask(
-    input: &Input,
+    named: Named,
     network: &NetworkPlan,
     patience: Patience,
     reporter: &mut Reporter,
 ) -> Result<Result<Arc<Info>, ExitCode>, Failure> {
-    let named = match Named::read(input, &network.state_dir)? {
+    let named = match named {
         Named::Torrent(Target {
             info: Some(info), ..
         }) => return Ok(Ok(info)),

@@ -357,6 +357,11 @@ fn reason_text(reason: CloseReason) -> &'static str {
 fn failure(failed: Failed) -> Failure {
     match failed {
         Failed::Selection(why) => Failure::new(ExitCode::NotFound, why),
+        Failed::Bug(words) => {
+            let message = format!("this torrent has ended by a fault of trackless: {words}");
+            Failure::new(ExitCode::Failure, message)
+                .hint("nothing verified is lost: the same command resumes; please report it")
+        }
         Failed::Disk(DiskError::Full) => Failure::new(ExitCode::DiskFull, "the disk is full"),
         Failed::Disk(error) => Failure::new(ExitCode::Io, format!("{error:?}")),
         Failed::Storage(error) => {

@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 use super::exit::{ExitCode, Failure};
 use super::follow::{End, Findings, Follow, Goal};
 use super::format::bytes;
+use super::hook::Starter;
 use super::input::Input;
 use super::network;
 use super::plan::{After, Check, Existing, GetPlan, GetTask, PieceOrder};
@@ -17,7 +18,7 @@ use super::signals::Signals;
 use super::together::{self, Part};
 use super::torrents::{Named, Target, ask_nodes, select, settings, trackers};
 use super::update::Done;
-use crate::io::{self, Client, Destination, Status, TorrentSpec};
+use crate::io::{self, Client, Destination, Grant, Status, TorrentSpec};
 use crate::storage::{Location, OpenMode};
 use crate::swarm::{Mode, Order, Settings};
 
@@ -30,16 +31,21 @@ pub(super) fn run(plan: GetPlan, reporter: &mut Reporter) -> Result<ExitCode, Fa
     let read = |input: &Input| Named::read(input, &plan.network.state_dir);
     let named: Vec<Named> = plan.inputs.iter().map(read).collect::<Result<_, _>>()?;
     let jobs = without_repetition(named, reporter);
+    let starter = plan.on_complete.is_some().then(Starter::new).transpose();
+    let starter = starter.map_err(|error| Failure::io("the hook cannot be prepared", &error))?;
+    network::confine(&plan.network, vec![Grant::Write(plan.output.clone())])?;
     network::block_on(async {
         let signals = Signals::new()?;
         let client = Arc::new(network::start(&plan.network).await?);
         let plan = Arc::new(plan);
         let code = together::all(jobs, reporter, &signals, |named, part| {
             let (plan, client) = (Arc::clone(&plan), Arc::clone(&client));
+            let starter = starter.clone();
             async move {
                 let mut one = One {
                     plan: &plan,
                     client: &client,
+                    starter,
                     part,
                     name: None,
                 };
@@ -73,6 +79,8 @@ fn without_repetition(named: Vec<Named>, reporter: &mut Reporter) -> Vec<(String
 struct One<'a> {
     plan: &'a GetPlan,
     client: &'a Client,
+    /// Starts the hook, if there is one.
+    starter: Option<Starter>,
     part: Part,
     /// What the magnet link calls it.
     name: Option<String>,
@@ -209,7 +217,9 @@ impl One<'_> {
     }
 
     async fn hook(&mut self, findings: &Findings) {
-        let (Some(hook), Some(info)) = (&self.plan.on_complete, &findings.info) else {
+        let hook = self.plan.on_complete.as_ref();
+        let (Some((hook, starter)), Some(info)) = (hook.zip(self.starter.as_ref()), &findings.info)
+        else {
             return;
         };
         let first = findings
@@ -222,18 +232,10 @@ impl One<'_> {
             .env("TRACKLESS_NAME", info.name())
             .env("TRACKLESS_PATH", first)
             .stdout(std::process::Stdio::null());
-        // It may take its time; the other torrents must not wait for it.
-        let ended = tokio::task::spawn_blocking(move || process.status()).await;
-        let problem = match ended {
-            Ok(Ok(status)) if status.success() => return,
-            Ok(Ok(status)) => status.to_string(),
-            Ok(Err(error)) => error.to_string(),
-            Err(error) => error.to_string(),
-        };
-        self.part.reporter.note(
-            Instant::now(),
-            format!("the --on-complete command failed: {problem}"),
-        );
+        if let Err(problem) = starter.run(process).await {
+            let text = format!("the --on-complete command failed: {problem}");
+            self.part.reporter.note(Instant::now(), text);
+        }
     }
 
     fn say_how_to_resume(&mut self, status: &Status) {

@@ -270,6 +270,11 @@ impl Background<'_> {
             } else {
                 Switch::Off
             },
+            confine: if !args.no_confine && file.confine != Some(false) {
+                Switch::On
+            } else {
+                Switch::Off
+            },
             state_dir: self.state_dir(args.state_dir)?,
         })
     }

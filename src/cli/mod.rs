@@ -28,6 +28,7 @@ mod fetch;
 mod follow;
 pub mod format;
 mod get;
+mod hook;
 pub mod hosts;
 pub mod input;
 pub mod json;

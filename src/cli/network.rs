@@ -1,5 +1,6 @@
 //! From a command's network plan to a running client.
 
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use bencode::Family;
@@ -8,7 +9,7 @@ use dht::Role;
 use super::exit::Failure;
 use super::hosts;
 use super::plan::{Families, NetworkPlan};
-use crate::io::{self, Client, ClientConfig, Dht, LocalDiscovery, Port};
+use crate::io::{self, Client, ClientConfig, Dht, Grant, LocalDiscovery, Port};
 
 /// Runs a command's future on a runtime of one thread: peers, torrents and the DHT share it, and
 /// hashing and files have threads of their own.
@@ -21,6 +22,43 @@ pub(super) fn block_on<T>(work: impl Future<Output = Result<T, Failure>>) -> Res
         .build()
         .map_err(|error| Failure::io("the network cannot be used", &error))?
         .block_on(work)
+}
+
+/// Gives up the right to touch any file but those of `folders` and of the state folder, unless the plan says otherwise.
+/// To be called before [`block_on`], so that every thread is bound. What the kernel cannot do is logged: the client works
+/// all the same.
+///
+/// # Errors
+/// The state folder cannot be made.
+pub(super) fn confine(plan: &NetworkPlan, folders: Vec<Grant>) -> Result<(), Failure> {
+    if plan.confine.is_on() {
+        // Granted is what exists: without this the folder above it would be.
+        std::fs::create_dir_all(&plan.state_dir).map_err(|error| {
+            let what = format!("{} cannot be made", plan.state_dir.display());
+            Failure::io(what, &error)
+        })?;
+        confine_to(
+            folders
+                .into_iter()
+                .chain([Grant::Write(plan.state_dir.clone())]),
+        );
+    }
+    Ok(())
+}
+
+/// Gives up the right to touch any file but those of `folders`.
+pub(super) fn confine_to(folders: impl IntoIterator<Item = Grant>) {
+    let folders: Vec<Grant> = folders.into_iter().collect();
+    match io::confine(&folders) {
+        Ok(how) => tracing::info!(?how, ?folders, "confined"),
+        Err(error) => tracing::warn!(%error, "not confined"),
+    }
+}
+
+/// The folder that a file lies in, or will.
+pub(super) fn folder_of(file: &Path) -> PathBuf {
+    let above = file.parent().filter(|above| !above.as_os_str().is_empty());
+    above.unwrap_or(Path::new(".")).to_owned()
 }
 
 /// Starts a client as the plan says.

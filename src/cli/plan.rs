@@ -70,6 +70,8 @@ pub struct NetworkPlan {
     pub lsd: Switch,
     /// Trackers.
     pub trackers: Switch,
+    /// Giving up the right to touch files outside the folders in use.
+    pub confine: Switch,
     /// Where resume data and DHT contacts are kept; may not exist yet.
     pub state_dir: PathBuf,
 }

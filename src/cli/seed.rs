@@ -12,7 +12,7 @@ use super::signals::Signals;
 use super::together::{self, Ended, Part};
 use super::torrent;
 use super::torrents::{ask_nodes, host_port, settings, trackers};
-use crate::io::{Client, Destination, Source, TorrentSpec};
+use crate::io::{Client, Destination, Grant, Source, TorrentSpec};
 use crate::metainfo::Torrent;
 use crate::storage::{Location, OpenMode};
 use crate::swarm::{Mode, Settings};
@@ -68,6 +68,10 @@ impl Seeding {
     /// # Errors
     /// A network that cannot be opened.
     pub(super) fn run(self, jobs: Vec<Job>, reporter: &mut Reporter) -> Result<ExitCode, Failure> {
+        let folders = jobs
+            .iter()
+            .map(|job| Grant::Write(job.location.output.clone()));
+        network::confine(&self.network, folders.collect())?;
         network::block_on(async {
             let signals = Signals::new()?;
             let client = Arc::new(network::start(&self.network).await?);

@@ -10,6 +10,7 @@ use super::input::Input;
 use super::plan::{FileList, ShowPlan};
 use super::report::{Reporter, Style};
 use super::torrent;
+use super::torrents::Named;
 use crate::metainfo::{FileKind, Info, Torrent};
 
 /// Runs it.
@@ -23,7 +24,8 @@ pub(super) fn run(plan: ShowPlan, reporter: &mut Reporter) -> Result<ExitCode, F
             Ok(ExitCode::Ok)
         }
         Input::Magnet(_) | Input::Publisher(_) | Input::Hash(_) => {
-            match fetch::ask(&plan.input, &plan.network, plan.patience, reporter)? {
+            let named = Named::read(&plan.input, &plan.network.state_dir)?;
+            match fetch::ask(named, &plan.network, plan.patience, reporter)? {
                 Ok(info) => {
                     print(&Torrent::from_info(info), plan.files, reporter);
                     Ok(ExitCode::Ok)

@@ -12,11 +12,13 @@ use tokio::time::interval;
 use super::exit::{ExitCode, Failure};
 use super::json::Seconds;
 use super::meaning::allowed;
+use super::network;
 use super::plan::{AllowList, TrackerPlan};
 use super::report::{Reporter, Style};
 use super::signals::Signals;
 use crate::io::{
-    Bind, DatabaseError, StartError, TrackerConfig, TrackerServer, TrackerView, source_towards,
+    Bind, DatabaseError, Grant, StartError, TrackerConfig, TrackerServer, TrackerView,
+    source_towards,
 };
 use crate::tracker::server::{Allowed, Config};
 
@@ -58,6 +60,15 @@ struct Standing {
 /// # Errors
 /// Addresses that cannot be bound, a database that cannot be used, now or at the end.
 pub(super) fn run(plan: TrackerPlan, reporter: &mut Reporter) -> Result<ExitCode, Failure> {
+    let db = plan
+        .db
+        .iter()
+        .map(|file| Grant::Write(network::folder_of(file)));
+    let list = plan
+        .allow_list
+        .iter()
+        .map(|list| Grant::Read(network::folder_of(&list.path)));
+    network::confine_to(db.chain(list));
     // Unlike a client a tracker has work for every core.
     tokio::runtime::Builder::new_multi_thread()
         .enable_all()

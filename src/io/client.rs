@@ -44,8 +44,10 @@ use crate::tracker::{Failure, Reach, ScrapeReply, TrackerStatus, TrackerUrl};
 use crate::wire::PeerId;
 
 mod joining;
+mod panics;
 
 use joining::{join, save};
+use panics::Survivor;
 
 /// Hosts asked for first contacts when the user names none: of seven operators, one of them for IPv6,
 /// because nearly all of them have been silent for months before (dht.md §4.15).
@@ -291,7 +293,7 @@ impl Client {
                 port: self.port,
             },
             to_self: to_self.clone(),
-            events,
+            events: events.clone(),
             status,
             started,
         };
@@ -302,17 +304,15 @@ impl Client {
         if let Some(lsd) = &lsd {
             lsd.add(info_hash, to_self.clone()).await;
         }
-        tokio::spawn(async move {
-            driver.run(inputs).await;
-            drop(holds);
-        });
-        for peer in spec.peers {
-            let torrent = to_self.clone();
-            tokio::spawn(async move {
-                let found = resolve(&peer).await;
-                let _ = torrent.send(Input::Add(PeerSource::Manual, found)).await;
-            });
-        }
+        let survivor = Survivor {
+            info_hash,
+            events,
+            registrations: self.registrations.clone(),
+            lsd: lsd.clone(),
+            place: holds,
+        };
+        tokio::spawn(survivor.outlive(tokio::spawn(driver.run(inputs))));
+        add_named(spec.peers, &to_self);
         let trackers = self.trackers(info_hash, &spec.trackers, &to_self, &watched)?;
         Ok(TorrentHandle {
             info_hash,
@@ -430,6 +430,17 @@ impl TorrentHandle {
             let _ = stopped.await;
         }
         self.status.borrow().clone()
+    }
+}
+
+/// Adds the peers that the user named, each as soon as its name is resolved.
+fn add_named(peers: Vec<String>, torrent: &mpsc::Sender<Input>) {
+    for peer in peers {
+        let torrent = torrent.clone();
+        tokio::spawn(async move {
+            let found = resolve(&peer).await;
+            let _ = torrent.send(Input::Add(PeerSource::Manual, found)).await;
+        });
     }
 }
 

@@ -10,6 +10,7 @@
 //! - `host_cache`: the peers that worked, from one run to the next
 //! - `input`: what a torrent's task hears · `status`: what a torrent's owner sees and decides
 //! - `tracker`: a torrent's trackers
+//! - `confine`: the folders that the process may touch (Linux)
 //! - `sockets`, `resolve`, `entropy`, `burst`: binding, names, seeds, many datagrams at once
 //! - `serve`: a text over HTTP · `tracker_server`: a tracker for others
 //!
@@ -18,6 +19,7 @@
 
 mod burst;
 mod client;
+mod confine;
 mod dht;
 mod dialler;
 mod disk;
@@ -36,6 +38,7 @@ mod tracker;
 mod tracker_server;
 
 pub use client::{BOOTSTRAP, Client, ClientConfig, Dht, Source, TorrentHandle, TorrentSpec};
+pub use confine::{Confinement, Grant, confine};
 pub use dht::{Answer, DhtHandle, DhtStatus, Pong, Sample, Search, SearchEvent, Trace, View};
 pub use entropy::seed;
 pub use lsd::LocalDiscovery;

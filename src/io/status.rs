@@ -53,6 +53,9 @@ pub enum Failed {
     Storage(OpenError),
     /// The finished data cannot be made durable.
     Disk(DiskError),
+    /// Its task has panicked, with these words: a fault of this program, or of the embedder's [`Select`]. The torrent has
+    /// ended, the client and its other torrents go on; added again, it starts from what was made durable.
+    Bug(String),
 }
 
 /// Seconds from the torrent's start to what a user waits for; `None`: not yet.

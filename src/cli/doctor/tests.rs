@@ -20,6 +20,7 @@ pub(super) fn network() -> NetworkPlan {
         pex: Switch::Off,
         lsd: Switch::Off,
         trackers: Switch::Off,
+        confine: Switch::On,
         state_dir: ".".into(),
     }
 }
