@@ -7,6 +7,8 @@
 //! that get the time as an argument and never touch a socket or a file; `storage` touches files;
 //! `io` is the only module with sockets, tasks and a clock.
 
+pub mod budget;
+
 pub mod metainfo;
 
 pub mod wire;

@@ -20,12 +20,13 @@ const CRATES: [(&str, &[&str]); 5] = [
 const OURS: [&str; 4] = ["bencode", "dht", "pex", "trackless"];
 
 /// The root crate's modules in their order: each uses only those before it.
-const MODULES: [&str; 8] = [
-    "metainfo", "wire", "swarm", "tracker", "picture", "storage", "io", "cli",
+const MODULES: [&str; 9] = [
+    "budget", "metainfo", "wire", "swarm", "tracker", "picture", "storage", "io", "cli",
 ];
 
 /// Pure code: no clock, sockets, threads, global randomness or logging.
-const PURE: [&str; 8] = [
+const PURE: [&str; 9] = [
+    "src/budget",
     "bencode/src",
     "dht/src",
     "pex/src",

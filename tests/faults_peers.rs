@@ -12,6 +12,7 @@ use support::client::{Bench, STUCK, events};
 use support::peer::{Conduct, Metadata, Peer};
 use support::torrent::Sample;
 
+/// Rows P13: three liars about the metadata and one honest peer, over sockets.
 #[test]
 fn metadata_from_three_liars_and_one_honest_peer() {
     let mut bench = Bench::new();
@@ -52,6 +53,7 @@ fn metadata_from_three_liars_and_one_honest_peer() {
     assert!(breaches.is_empty(), "{breaches:?}");
 }
 
+/// Rows P3: one of three corrupts every fifth block, over sockets.
 #[test]
 fn a_seed_that_corrupts_every_fifth_block_is_banned_and_the_honest_are_not() {
     let mut bench = Bench::new();
@@ -123,6 +125,7 @@ fn a_seed_that_corrupts_every_fifth_block_is_banned_and_the_honest_are_not() {
     assert_eq!(events(&process, "done").len(), 1);
 }
 
+/// Rows P4: everything that arrives is wrong.
 #[test]
 fn alone_with_a_liar_no_corrupt_file_is_ever_called_complete() {
     let mut bench = Bench::new();

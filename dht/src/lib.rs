@@ -60,7 +60,7 @@ pub use contact::{Address, Contact};
 pub use family::{Families, PerFamily};
 pub use id::{BadId, Distance, ID_BITS, ID_LENGTH, Id};
 pub use items::{BadItem, Item};
-pub use limiter::Allowance;
+pub use limiter::{Allowance, GLOBAL_RATE, UNPROVEN_RATE};
 pub use lookup::{K, MAX_QUERIES};
 pub use message::{AnnouncePort, Announcement, Part};
 pub use node::{

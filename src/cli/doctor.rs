@@ -9,7 +9,7 @@ mod reach;
 use serde::Serialize;
 
 use super::exit::{ExitCode, Failure};
-use super::format::escape;
+use super::format::{bytes, escape};
 use super::network;
 use super::plan::DoctorPlan;
 use super::report::{Reporter, Style};
@@ -87,7 +87,6 @@ impl Finding {
 /// The event of a check.
 #[derive(Serialize)]
 struct Event<'a> {
-    v: u8,
     r#type: &'static str,
     name: &'a str,
     verdict: Verdict,
@@ -105,7 +104,6 @@ impl Chart<'_> {
     fn add(&mut self, finding: Finding) {
         if self.reporter.style() == Style::Json {
             self.reporter.print_json(&Event {
-                v: 1,
                 r#type: "check",
                 name: finding.name,
                 verdict: finding.verdict,
@@ -151,11 +149,12 @@ pub(super) fn run(plan: DoctorPlan, reporter: &mut Reporter) -> Result<ExitCode,
     chart.add(machine::disk("disk", &plan.output));
     chart.add(machine::disk("state", &plan.network.state_dir));
     chart.add(machine::limits());
+    budgets(&mut chart, machine::open_files());
     let (failures, warnings) = (chart.count(Verdict::Failure), chart.count(Verdict::Warning));
     let checks = chart.findings.len();
     if chart.reporter.style() == Style::Json {
         chart.reporter.print_json(&serde_json::json!({
-            "v": 1, "type": "doctor", "checks": checks,
+            "type": "doctor", "checks": checks,
             "warnings": warnings, "failures": failures,
         }));
     }
@@ -170,6 +169,34 @@ pub(super) fn run(plan: DoctorPlan, reporter: &mut Reporter) -> Result<ExitCode,
             format!("{failures} of {checks} checks failed, {} first", first.name),
         )),
     }
+}
+
+/// What peers and strangers may take of this machine at most: a line each for people, `budget` events for
+/// programs.
+fn budgets(chart: &mut Chart<'_>, files: Option<u64>) {
+    let all = crate::budget::all(files);
+    if chart.reporter.style() == Style::Json {
+        for budget in all {
+            chart.reporter.print_json(&serde_json::json!({
+                "type": "budget", "name": budget.name,
+                "limit": budget.limit, "unit": budget.unit,
+            }));
+        }
+        return;
+    }
+    let mut text = "budgets: what peers may take at most\n".to_owned();
+    for budget in all {
+        let name = budget.name.replace('_', " ");
+        let limit = if budget.unit.contains("bytes") {
+            bytes(budget.limit)
+        } else {
+            budget.limit.to_string()
+        };
+        let unit = budget.unit.trim_start_matches("bytes").trim_start();
+        text += format!("         {name:<24} {limit} {unit}").trim_end();
+        text.push('\n');
+    }
+    chart.reporter.print(&text);
 }
 
 #[cfg(test)]

@@ -7,9 +7,10 @@ use std::time::{Duration, Instant};
 
 use tokio::time::interval;
 
+use super::accounts::{Accounts, Occasion};
 use super::exit::{ExitCode, Failure};
 use super::plan::{Patience, SeedStop};
-use super::report::Reporter;
+use super::report::{Reporter, Style};
 use super::scene::Scene;
 use super::signals::Signals;
 use super::together::{STALLED, Slot};
@@ -78,6 +79,8 @@ pub(super) struct Findings {
     told: Vec<(Source, u32)>,
     /// What was told about trackers.
     trackers: TrackerNews,
+    /// What was told about reasons.
+    accounts: Accounts,
     /// The last diagnosis and when it was given.
     diagnosed: Option<(String, Instant)>,
     /// Why the disk takes no data, and when it is tried again.
@@ -92,6 +95,12 @@ impl Follow<'_> {
     /// # Errors
     /// Whatever keeps the torrent from its goal, patience run out included.
     pub(super) async fn run(mut self, findings: &mut Findings) -> Result<End, Failure> {
+        let end = self.follow(findings).await;
+        self.account(Occasion::Last, findings);
+        end
+    }
+
+    async fn follow(&mut self, findings: &mut Findings) -> Result<End, Failure> {
         let started = Instant::now();
         let mut ticks = interval(TICK);
         loop {
@@ -210,6 +219,7 @@ impl Follow<'_> {
             self.reporter.state(now, &Update::Joined { nodes, elapsed });
         }
         self.tell_sources(now, &status, findings);
+        self.account(Occasion::Passing, findings);
         for line in findings.trackers.lines(now, &self.handle.trackers()) {
             self.reporter.note(now, line);
         }
@@ -249,6 +259,22 @@ impl Follow<'_> {
             }
         }
         self.lose_patience(now - started, &status, diagnosis, findings)
+    }
+
+    /// Tells programs how often what was closed, refused, banned and dropped.
+    fn account(&mut self, occasion: Occasion, findings: &mut Findings) {
+        if self.reporter.style() != Style::Json {
+            return;
+        }
+        let reasons = self.handle.status().snapshot.reasons;
+        let both = (reasons, self.client.turned_away());
+        let info_hash = self.handle.info_hash().to_string();
+        let event = findings
+            .accounts
+            .event(Instant::now(), occasion, info_hash, both);
+        if let Some(event) = event {
+            self.reporter.print_json(&event);
+        }
     }
 
     fn tell_sources(&mut self, now: Instant, status: &Status, findings: &mut Findings) {

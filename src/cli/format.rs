@@ -194,22 +194,34 @@ pub fn bar(have: u64, total: u64, width: usize) -> (String, String) {
 pub fn is_harmless(character: char) -> bool {
     !character.is_control()
         && !matches!(character,
-            '\u{ad}' | '\u{61c}' | '\u{180e}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}'
+            '\u{ad}' | '\u{61c}' | '\u{115f}' | '\u{1160}' | '\u{180e}' | '\u{2800}' | '\u{3164}'
+            | '\u{ffa0}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}'
             | '\u{2060}'..='\u{206f}' | '\u{feff}' | '\u{fff9}'..='\u{fffb}'
             | '\u{e0000}'..='\u{e007f}')
 }
 
+/// Blanks in a row that a name may have; more are counted instead of shown.
+const BLANKS: usize = 3;
+
 /// A name from the network for a terminal: control, bidirectional and invisible characters become
-/// `\u{…}`, line breaks too, so that one name is always one line.
+/// `\u{…}`, line breaks too, so that one name is always one line; of many blanks only the number is
+/// shown. Threat (reliability.md A15): `photo.jpg`, 500 spaces, `.exe`.
 pub fn escape(name: &str) -> String {
     let mut out = String::with_capacity(name.len());
-    for character in name.chars() {
-        if is_harmless(character) {
-            out.push(character);
-        } else {
-            // Writing to a String cannot fail.
-            let _ = write!(out, "\\u{{{:x}}}", u32::from(character));
+    let mut rest = name.chars().peekable();
+    while let Some(character) = rest.next() {
+        let blank = |c: char| c.is_whitespace() && is_harmless(c);
+        let mut blanks = usize::from(blank(character));
+        while blanks > 0 && rest.next_if(|next| blank(*next)).is_some() {
+            blanks += 1;
         }
+        // Writing to a String cannot fail.
+        let _ = match blanks {
+            0 if is_harmless(character) => write!(out, "{character}"),
+            0 => write!(out, "\\u{{{:x}}}", u32::from(character)),
+            1..=BLANKS => write!(out, "{}", character.to_string().repeat(blanks)),
+            _ => write!(out, " [{blanks} blanks] "),
+        };
     }
     out
 }

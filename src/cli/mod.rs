@@ -15,6 +15,7 @@
 )]
 
 mod about;
+mod accounts;
 pub mod args;
 pub mod config;
 mod demo;

@@ -26,6 +26,7 @@ use tokio::sync::{mpsc, oneshot, watch};
 use tokio::task::JoinSet;
 use tokio::time::timeout;
 
+use super::descriptors::{Counters, Descriptors};
 use super::dht::DhtHandle;
 use super::dialler::Dialler;
 use super::entropy;
@@ -39,7 +40,7 @@ use super::status::{Destination, Privacy, Select, Status, TorrentEvent};
 use super::torrent::{Announcing, Driver, INPUTS, Surroundings};
 use super::tracker::{self, Asker, FAREWELL, Guest, Trackers};
 use crate::metainfo::{Info, InfoHash};
-use crate::swarm::{Mode, PeerSource, Settings, Torrent};
+use crate::swarm::{Mode, PeerSource, Reasons, Settings, Torrent};
 use crate::tracker::{Failure, Reach, ScrapeReply, TrackerStatus, TrackerUrl};
 use crate::wire::PeerId;
 
@@ -173,6 +174,7 @@ pub struct TorrentSpec {
 /// A running client. Dropping it ends the tasks at their next step; [`Client::shutdown`] waits.
 pub struct Client {
     dialler: Dialler,
+    turned_away: Counters,
     port: u16,
     policy: AddressPolicy,
     peer_id: PeerId,
@@ -217,14 +219,18 @@ impl Client {
         };
         let mut background = JoinSet::new();
         let (registrations, queue) = mpsc::channel(REGISTRATIONS);
-        background.spawn(listen::run(tcp, queue));
+        let descriptors = Descriptors::of_process();
+        let turned_away = Counters::default();
+        let unfinished = descriptors.unfinished.clone();
+        background.spawn(listen::run(tcp, queue, unfinished, turned_away.clone()));
         let dht = match config.dht {
             Dht::On => Some(join(&config, policy.clone(), udp, &mut background)?),
             Dht::Off => None,
         };
         let asker = Asker::new(config.bind.clone(), config.families, policy.clone());
         Ok(Client {
-            dialler: Dialler::new(config.bind),
+            dialler: Dialler::new(config.bind, descriptors),
+            turned_away,
             port: sockets.port,
             policy,
             peer_id: PeerId::generate(&mut ChaCha8Rng::from_seed(entropy::seed()?)),
@@ -243,6 +249,11 @@ impl Client {
     /// The port for TCP and UDP.
     pub fn port(&self) -> u16 {
         self.port
+    }
+
+    /// Whom the listener turned away before a torrent heard of it, and why.
+    pub fn turned_away(&self) -> Reasons {
+        self.turned_away.read()
     }
 
     /// The DHT, unless it is off.

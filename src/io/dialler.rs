@@ -2,42 +2,36 @@
 //! are still opening are counted together.
 //!
 //! Home routers keep a table of them, and half a hundred a torrent, as a machine may ask for, times ten
-//! torrents fills it. Invariant: at most [`HALF_OPEN`] connections are opening; torrents that wait take
-//! turns, so that one with a thousand addresses does not keep another from its first.
+//! torrents fills it. Invariant: at most [`HALF_OPEN`](crate::budget::HALF_OPEN) connections are opening,
+//! fewer where descriptors are few; torrents that wait take turns, so that one with a thousand addresses
+//! does not keep another from its first.
 
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
 
 use tokio::net::TcpStream;
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::sync::Semaphore;
 
+use super::descriptors::{Descriptors, Permit, Share};
 use super::sockets::{self, Bind};
-
-/// Connections opening at once, of all torrents: what two torrents may ask for. With all of them going
-/// nowhere, twelve new ones begin each second.
-const HALF_OPEN: usize = 100;
 
 /// One torrent's place at the dialler.
 #[derive(Clone)]
 pub(super) struct Dialler {
     bind: Bind,
-    /// Shared by all torrents; tokio serves those who wait in the order of their coming.
-    all: Arc<Semaphore>,
-    /// One permit: who has it waits at `all` for its torrent, the others of the torrent wait for him.
+    /// Shared by all torrents; those who wait are served in the order of their coming.
+    descriptors: Descriptors,
+    /// One permit: who has it waits at the half-open share for its torrent, the others of the torrent wait for him.
     turn: Arc<Semaphore>,
 }
 
 impl Dialler {
     /// The client's.
-    pub(super) fn new(bind: Bind) -> Dialler {
-        Dialler::with(bind, HALF_OPEN)
-    }
-
-    fn with(bind: Bind, half_open: usize) -> Dialler {
+    pub(super) fn new(bind: Bind, descriptors: Descriptors) -> Dialler {
         Dialler {
             bind,
-            all: Arc::new(Semaphore::new(half_open)),
+            descriptors,
             turn: Arc::new(Semaphore::new(1)),
         }
     }
@@ -51,10 +45,14 @@ impl Dialler {
     }
 
     /// Waits until one more connection may be opening; it counts until the permit is dropped.
-    pub(super) async fn permit(&self) -> OwnedSemaphorePermit {
+    pub(super) async fn permit(&self) -> Permit {
         let _turn = self.turn.acquire().await.expect("never closed");
-        let permit = Arc::clone(&self.all).acquire_owned().await;
-        permit.expect("never closed")
+        self.descriptors.half_open.take().await
+    }
+
+    /// The share of connections that stand.
+    pub(super) fn connections(&self) -> &Share {
+        &self.descriptors.connections
     }
 
     /// Connects, which needs a permit.
@@ -82,7 +80,12 @@ mod tests {
 
     #[tokio::test(flavor = "current_thread")]
     async fn torrents_that_wait_take_turns() {
-        let client = Dialler::with(Bind::Everywhere, 2);
+        let descriptors = Descriptors {
+            unfinished: Share::of(2),
+            half_open: Share::of(2),
+            connections: Share::of(2),
+        };
+        let client = Dialler::new(Bind::Everywhere, descriptors);
         let (big, small) = (client.for_torrent(), client.for_torrent());
         let (granted, mut order) = mpsc::unbounded_channel();
         let wait = |dialler: &Dialler, name: &'static str| {

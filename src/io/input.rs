@@ -8,6 +8,7 @@ use bytes::BytesMut;
 use tokio::net::TcpStream;
 use tokio::sync::oneshot;
 
+use super::descriptors::Permit;
 use crate::storage::{CheckProgress, OpenError};
 use crate::swarm::disk::{DiskError, Reply};
 use crate::swarm::{Bitfield, ClosedBy, DialError, PeerKey, PeerSource};
@@ -18,6 +19,8 @@ pub(super) struct Opened {
     pub(super) stream: TcpStream,
     pub(super) connection: Connection,
     pub(super) input: BytesMut,
+    /// What it is counted as; exchanged when a caller gets a place.
+    pub(super) permit: Permit,
 }
 
 /// Everything that can happen to a torrent.
@@ -32,7 +35,7 @@ pub(super) enum Input {
     },
     /// The messages of one read.
     Messages { peer: PeerKey, batch: Vec<Message> },
-    /// Bytes of blocks written to the peer's socket since it opened.
+    /// Bytes of blocks and extended messages written to the peer's socket since it opened.
     Sent { peer: PeerKey, block_bytes: u64 },
     /// The connection has ended.
     Closed { peer: PeerKey, by: ClosedBy },

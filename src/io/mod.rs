@@ -11,6 +11,7 @@
 //! - `input`: what a torrent's task hears · `status`: what a torrent's owner sees and decides
 //! - `tracker`: a torrent's trackers
 //! - `confine`: the folders that the process may touch (Linux)
+//! - `descriptors`: how many sockets peers may have
 //! - `sockets`, `resolve`, `entropy`, `burst`: binding, names, seeds, many datagrams at once
 //! - `serve`: a text over HTTP · `tracker_server`: a tracker for others
 //!
@@ -20,6 +21,7 @@
 mod burst;
 mod client;
 mod confine;
+mod descriptors;
 mod dht;
 mod dialler;
 mod disk;

@@ -13,6 +13,7 @@ use tokio::net::TcpStream;
 use tokio::sync::mpsc;
 use tokio::time::{sleep_until, timeout};
 
+use super::descriptors::Share;
 use super::dialler::Dialler;
 use super::input::{Input, Opened};
 use crate::swarm::{ClosedBy, DialError, PeerKey};
@@ -29,6 +30,9 @@ pub(super) const MAILBOX: usize = 512;
 
 /// How long a TCP connection may take to open; a dead address must not hold a half-open slot.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(8);
+
+/// How long a caller waits for the place of one that was closed for it.
+const PLACE_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// The torrent hears of bytes gone out when this many have, or all.
 const SENT_REPORT: usize = 128 << 10;
@@ -56,6 +60,7 @@ pub(super) async fn dial(
                 std::io::ErrorKind::HostUnreachable | std::io::ErrorKind::NetworkUnreachable => {
                     DialError::Unreachable
                 }
+                _ if is_want_of_descriptors(&error) => DialError::NoDescriptor,
                 _ => DialError::Other,
             };
             let _ = torrent.send(Input::DialFailed { peer, error }).await;
@@ -67,13 +72,49 @@ pub(super) async fn dial(
             return;
         }
     };
+    let Some(place) = dialler.connections().try_take() else {
+        // Callers took the last places meanwhile.
+        let error = DialError::NoDescriptor;
+        let _ = torrent.send(Input::DialFailed { peer, error }).await;
+        return;
+    };
     drop(permit);
     let connection = Connection::outgoing(hello, Instant::now());
     let opened = Opened {
         stream,
         connection,
         input: BytesMut::new(),
+        permit: place,
     };
+    serve(opened, peer, torrent, mailbox).await;
+}
+
+/// Whether the process or the system has no descriptor left: the address is not at fault.
+fn is_want_of_descriptors(error: &std::io::Error) -> bool {
+    let errno = rustix::io::Errno::from_io_error(error);
+    matches!(
+        errno,
+        Some(rustix::io::Errno::MFILE | rustix::io::Errno::NFILE)
+    )
+}
+
+/// Serves a caller that was let in, once it has a place: the one that gave way for it may still be
+/// leaving.
+pub(super) async fn serve_caller(
+    mut opened: Opened,
+    places: Share,
+    peer: PeerKey,
+    torrent: mpsc::Sender<Input>,
+    mailbox: mpsc::Receiver<Vec<Message>>,
+) {
+    match timeout(PLACE_TIMEOUT, places.take()).await {
+        Ok(place) => opened.permit = place,
+        Err(_) => {
+            let by = ClosedBy::NoDescriptor;
+            let _ = torrent.send(Input::Closed { peer, by }).await;
+            return;
+        }
+    }
     serve(opened, peer, torrent, mailbox).await;
 }
 
@@ -88,6 +129,7 @@ pub(super) async fn serve(
         stream,
         connection,
         input,
+        permit: _permit,
     } = opened;
     let mut task = Task {
         peer,
@@ -107,7 +149,7 @@ struct Task {
     connection: Connection,
     input: BytesMut,
     torrent: mpsc::Sender<Input>,
-    /// Bytes of blocks taken from the mailbox so far.
+    /// Bytes of blocks and extended messages taken from the mailbox so far.
     accepted: u64,
     /// How many of them the torrent knows to be on their way.
     reported: u64,
@@ -176,9 +218,7 @@ impl Task {
 
     fn queue(&mut self, now: Instant, messages: Vec<Message>) {
         for message in messages {
-            if let Message::Piece { data, .. } = &message {
-                self.accepted += data.len() as u64;
-            }
+            self.accepted += message.weight();
             self.connection.send(now, message);
         }
     }

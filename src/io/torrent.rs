@@ -24,7 +24,7 @@ use crate::metainfo::{Info, InfoHash};
 use crate::storage::CheckProgress;
 use crate::swarm::disk::{DiskError, Job, Reply};
 use crate::swarm::{Action, ClosedBy, Event, PeerKey, SearchClock, Torrent};
-use crate::wire::{Handshake, Message};
+use crate::wire::{Handshake, Message, Violation};
 
 mod searching;
 
@@ -75,7 +75,7 @@ pub(super) struct Driver {
 /// A connection's queue and the account of blocks given to it.
 struct Mailbox {
     sender: mpsc::Sender<Vec<Message>>,
-    /// Bytes of blocks handed over.
+    /// Bytes of blocks and extended messages handed over.
     handed: u64,
 }
 
@@ -131,6 +131,8 @@ impl Driver {
             self.drain(&mut desk).await;
             let now = Instant::now();
             if now >= status_due {
+                let free = self.surroundings.dialler.connections().free();
+                self.torrent.set_places(free);
                 self.publish(&mut desk, now);
                 status_due = now + STATUS_INTERVAL;
                 if let Some(cache) = self.cache.as_mut().filter(|cache| cache.is_due(now)) {
@@ -240,13 +242,16 @@ impl Driver {
         from: Endpoint,
     ) {
         let now = Instant::now();
+        let places = self.surroundings.dialler.connections().clone();
+        self.torrent.set_places(places.free());
         let Ok(peer) = self.torrent.accept(now, from, &theirs) else {
             return;
         };
         self.reached(&mut desk.timeline.first_handshake, now);
         opened.connection.accept(now, self.torrent.handshake());
         let mailbox = self.mailbox(desk, peer);
-        tokio::spawn(peer::serve(opened, peer, self.to_self.clone(), mailbox));
+        let torrent = self.to_self.clone();
+        tokio::spawn(peer::serve_caller(opened, places, peer, torrent, mailbox));
     }
 
     fn mailbox(&self, desk: &mut Desk, peer: PeerKey) -> mpsc::Receiver<Vec<Message>> {
@@ -297,14 +302,12 @@ impl Driver {
                 continue;
             };
             for message in &messages {
-                if let Message::Piece { data, .. } = message {
-                    mailbox.handed += data.len() as u64;
-                }
+                mailbox.handed += message.weight();
             }
             if mailbox.sender.try_send(messages).is_err() {
                 desk.mailboxes.remove(&peer);
-                self.torrent
-                    .handle_closed(Instant::now(), peer, ClosedBy::Io);
+                let by = ClosedBy::Violation(Violation::Backlog);
+                self.torrent.handle_closed(Instant::now(), peer, by);
             }
         }
     }

@@ -23,8 +23,10 @@ use pex::Flags;
 
 use super::contract::{PeerSource, SourceCounts, Why};
 use super::priority::priority;
+use crate::budget::HALF_OPEN_PER_NETWORK;
 pub use known::{Completeness, Failure, Outcome};
 use known::{Known, Proof, State};
+pub use nearby::Network;
 use nearby::neighbourhood;
 use order::{Crowd, Rank, rank};
 use pace::Pace;
@@ -84,6 +86,11 @@ impl AddressBook {
     /// Addresses kept.
     pub fn known(&self) -> usize {
         self.known.len()
+    }
+
+    /// Whether this address is kept.
+    pub fn knows(&self, endpoint: Endpoint) -> bool {
+        self.known.contains_key(&endpoint)
     }
 
     /// Distinct addresses so far, by source.
@@ -222,6 +229,7 @@ impl AddressBook {
             if best.is_none_or(|(least, _)| rank < least)
                 && !self.is_busy(endpoint.ip)
                 && !self.is_banned(*endpoint)
+                && !self.is_crowded(endpoint.ip, known)
             {
                 best = Some((rank, *endpoint));
             }
@@ -385,6 +393,16 @@ impl AddressBook {
         !AddressPolicy::default().admits_ip(ip)
     }
 
+    /// Whose peer it is: the host's, where several share an address the peer's own.
+    pub fn host_of(&self, endpoint: Endpoint) -> Endpoint {
+        let port = if self.shares_ip(endpoint.ip) {
+            endpoint.port
+        } else {
+            0
+        };
+        Endpoint { port, ..endpoint }
+    }
+
     /// Whether this address proved hostile: on loopback the port counts, elsewhere the whole IP,
     /// since a caller's port is one of the moment.
     fn is_banned(&self, endpoint: Endpoint) -> bool {
@@ -406,6 +424,17 @@ impl AddressBook {
             && self
                 .of_ip(ip)
                 .any(|(_, known)| matches!(known.state, State::Dialling | State::Connected))
+    }
+
+    /// Whether enough attempts into the network of `ip` are under way. Threat: a victim's hosts, named
+    /// one by one by whoever may name some (P12).
+    fn is_crowded(&self, ip: IpAddr, known: &Known) -> bool {
+        if known.sources.contains(PeerSource::Manual) || self.shares_ip(ip) {
+            return false;
+        }
+        let near = self.known.range(neighbourhood(ip));
+        let opening = near.filter(|(_, known)| known.state == State::Dialling);
+        opening.take(HALF_OPEN_PER_NETWORK).count() >= HALF_OPEN_PER_NETWORK
     }
 
     /// Whether a new address from `source` may be what it is said to be. Threat (P12): one victim named

@@ -139,6 +139,7 @@ mod tests {
         Endpoint::new(IpAddr::V4(Ipv4Addr::new(198, 18, 0, n)), 6881)
     }
 
+    /// Rows P3: a whole piece of one sender is proof.
     #[test]
     fn the_only_sender_is_guilty_at_once() {
         let mut blame = Blame::new();
@@ -148,6 +149,7 @@ mod tests {
         assert!(!blame.is_suspect(7));
     }
 
+    /// Rows P4: a piece that is wrong again and again rests.
     #[test]
     fn a_piece_rests_after_three_wrong_copies() {
         let (mut blame, now) = (Blame::new(), Instant::now());

@@ -33,6 +33,17 @@ pub struct Candidate {
     pub rate: u64,
     /// When it connected.
     pub since: Instant,
+    /// What it has had already.
+    pub standing: Standing,
+}
+
+/// Whether a peer has had more than its share (reliability.md A12).
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+pub enum Standing {
+    /// As others.
+    Fair,
+    /// It fetches everything again and again: it comes after all others.
+    Draining,
 }
 
 /// The state between rounds.
@@ -76,7 +87,7 @@ impl Choker {
         if self.slots == 0 {
             return Vec::new();
         }
-        candidates.sort_by_key(|c| (std::cmp::Reverse(c.rate), c.peer));
+        candidates.sort_by_key(|c| (c.standing, std::cmp::Reverse(c.rate), c.peer));
         let regular = if candidates.len() <= self.slots {
             self.slots
         } else {
@@ -106,7 +117,9 @@ fn draw(
     last: Option<PeerKey>,
     rng: &mut ChaCha8Rng,
 ) -> Option<PeerKey> {
+    let fair = rest.iter().any(|c| c.standing == Standing::Fair);
     let tickets = |c: &Candidate| match c {
+        c if fair && c.standing == Standing::Draining => 0,
         c if Some(c.peer) == last => 0,
         c if now.saturating_duration_since(c.since) < NEW => NEW_WEIGHT,
         _ => 1,
@@ -143,6 +156,7 @@ mod tests {
                 peer,
                 rate: *rate,
                 since,
+                standing: Standing::Fair,
             })
             .collect()
     }
@@ -187,6 +201,26 @@ mod tests {
             seen.extend(chosen);
         }
         assert_eq!(seen.len(), rates.len());
+    }
+
+    /// Rows A12: whoever drains is served only while nobody else waits, however fast it takes.
+    #[test]
+    fn who_drains_comes_last() {
+        let (start, mut rng) = (Instant::now(), ChaCha8Rng::from_seed([4; 32]));
+        let mut choker = Choker::new(start, 3);
+        let crowd = |rates: &[u64]| {
+            let mut all = candidates(rates, start);
+            all[0].standing = Standing::Draining;
+            all
+        };
+        for round in 0..60 {
+            let now = start + ROUND * round;
+            let chosen = choker.round(now, crowd(&[1_000, 0, 5, 0, 1]), &mut rng);
+            assert!(chosen.len() == 3 && !chosen.contains(&PeerKey(0)));
+        }
+        let later = start + ROUND * 60;
+        let chosen = choker.round(later, crowd(&[1_000, 0]), &mut rng);
+        assert!(chosen.contains(&PeerKey(0)), "a free place is given");
     }
 
     #[test]

@@ -9,6 +9,8 @@ use bencode::{AddressPolicy, Endpoint};
 
 use super::PeerKey;
 use super::disk::{DiskError, Job};
+use super::reasons::Reasons;
+use crate::budget;
 use crate::metainfo::Info;
 use crate::wire::{Message, PeerId, Violation};
 
@@ -44,8 +46,8 @@ impl Default for Settings {
         Settings {
             our_id: PeerId([0; 20]),
             listen_port: None,
-            max_peers: 200,
-            max_half_open: 50,
+            max_peers: budget::CONNECTIONS_PER_TORRENT,
+            max_half_open: budget::HALF_OPEN_PER_TORRENT,
             upload_slots: 8,
             policy: AddressPolicy::default(),
             pex: Pex::On,
@@ -209,10 +211,39 @@ pub enum CloseReason {
     Private,
     /// Fast extension messages without the extension.
     BadFast,
+    /// All places are taken, too many of them by its network (reliability.md A13).
+    CrowdedNetwork,
+}
+
+impl CloseReason {
+    /// In snake case, for counters.
+    pub fn name(self) -> &'static str {
+        match self {
+            CloseReason::Shutdown => "shutdown",
+            CloseReason::OurselfAtTheOtherEnd => "ourself",
+            CloseReason::SamePeer => "same_peer",
+            CloseReason::BothSeeds => "both_seeds",
+            CloseReason::WrongInfoHash => "wrong_info_hash",
+            CloseReason::BadBitfield => "bad_bitfield",
+            CloseReason::BadIndex => "bad_index",
+            CloseReason::BadRequest => "bad_request",
+            CloseReason::Unrequested => "unrequested",
+            CloseReason::BadReject => "bad_reject",
+            CloseReason::BadMetadata => "bad_metadata",
+            CloseReason::BadPex => "bad_pex",
+            CloseReason::CorruptData => "corrupt_data",
+            CloseReason::SlowReader => "slow_reader",
+            CloseReason::Idle => "idle",
+            CloseReason::Outranked => "outranked",
+            CloseReason::Private => "private",
+            CloseReason::BadFast => "bad_fast",
+            CloseReason::CrowdedNetwork => "crowded_network",
+        }
+    }
 }
 
 /// Why an incoming connection is not wanted.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
 pub enum Refusal {
     /// The torrent is shutting down.
     Ended,
@@ -230,6 +261,37 @@ pub enum Refusal {
     Ourself,
     /// The handshake is for another torrent.
     WrongInfoHash,
+    /// As many of its network as may be while all places are taken (reliability.md A13).
+    CrowdedNetwork,
+    /// The oldest of too many that have not said which torrent they want (P1).
+    Crowded,
+    /// The oldest of too many of one host that have not said so (P1).
+    CrowdedHost,
+    /// No file descriptor is left for it (S16).
+    NoDescriptor,
+    /// The torrent has more to do than it can follow.
+    Busy,
+}
+
+impl Refusal {
+    /// In snake case, for counters.
+    pub fn name(self) -> &'static str {
+        match self {
+            Refusal::Ended => "ended",
+            Refusal::NotReady => "not_ready",
+            Refusal::Full => "full",
+            Refusal::Banned => "banned",
+            Refusal::Address => "address",
+            Refusal::Duplicate => "duplicate",
+            Refusal::Ourself => "ourself",
+            Refusal::WrongInfoHash => "wrong_info_hash",
+            Refusal::CrowdedNetwork => "crowded_network",
+            Refusal::Crowded => "crowded",
+            Refusal::CrowdedHost => "crowded_host",
+            Refusal::NoDescriptor => "no_descriptor",
+            Refusal::Busy => "busy",
+        }
+    }
 }
 
 /// Why an attempt to connect failed.
@@ -241,6 +303,8 @@ pub enum DialError {
     TimedOut,
     /// No way there.
     Unreachable,
+    /// No file descriptor is left for it: the address is not at fault.
+    NoDescriptor,
     /// Anything else.
     Other,
 }
@@ -254,6 +318,8 @@ pub enum ClosedBy {
     Violation(Violation),
     /// The socket failed.
     Io,
+    /// No file descriptor was left for it.
+    NoDescriptor,
 }
 
 /// What the torrent is doing.
@@ -397,6 +463,8 @@ pub struct Snapshot {
     pub wasted: u64,
     /// Connections and addresses.
     pub peers: PeerCounts,
+    /// What was closed, refused, banned and dropped, and why.
+    pub reasons: Reasons,
     /// What became of the addresses, and when the next is tried.
     pub why: Why,
     /// 16 KiB parts of the `info` dictionary.

@@ -18,6 +18,13 @@ const WINDOW: usize = 16;
 /// Silence after which a peer no longer counts as being asked, so that another is.
 const SILENT: Duration = Duration::from_secs(2);
 
+/// After this a copy under way no longer counts as being asked, however it goes: whoever sends a part
+/// now and then must not keep others from being asked.
+const TAKEN: Duration = Duration::from_secs(5);
+
+/// Without a part for this long a copy is given up (P13).
+const DEAD: Duration = Duration::from_secs(10);
+
 /// What a message meant.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Got {
@@ -38,6 +45,7 @@ pub struct Fetch {
     parts: BTreeMap<u32, Bytes>,
     /// The next part to ask for.
     next: u32,
+    began: Instant,
     heard: Instant,
 }
 
@@ -48,6 +56,7 @@ impl Fetch {
             size,
             parts: BTreeMap::new(),
             next: 0,
+            began: now,
             heard: now,
         }
     }
@@ -87,9 +96,33 @@ impl Fetch {
         Got::All(all.into())
     }
 
-    /// Whether the peer has said nothing for so long that another should be asked too.
-    pub fn is_silent(&self, now: Instant) -> bool {
+    /// Whether the peer has said nothing for so long, or takes so long, that another should be asked too.
+    pub fn is_slow(&self, now: Instant) -> bool {
         now.saturating_duration_since(self.heard) >= SILENT
+            || now.saturating_duration_since(self.began) >= TAKEN
+    }
+
+    /// Whether nothing came for so long that nothing will.
+    pub fn is_dead(&self, now: Instant) -> bool {
+        now.saturating_duration_since(self.heard) >= DEAD
+    }
+
+    /// When a part came last.
+    pub fn heard(&self) -> Instant {
+        self.heard
+    }
+
+    /// Bytes received.
+    pub fn bytes(&self) -> usize {
+        self.parts.len() * METADATA_PIECE
+    }
+
+    /// Parts a minute since it began; `None` while it is too young to tell.
+    pub fn pace(&self, now: Instant) -> Option<u64> {
+        let age = now.saturating_duration_since(self.began);
+        let parts = self.parts.len() as u128 * 60_000;
+        let pace = parts / age.as_millis().max(1);
+        (age >= DEAD).then(|| u64::try_from(pace).unwrap_or(u64::MAX))
     }
 
     /// Parts here, of all.
@@ -133,6 +166,7 @@ mod tests {
         );
     }
 
+    /// Rows P13: another size, another length, a part beyond the end.
     #[test]
     fn contradictions_are_seen() {
         let now = Instant::now();
@@ -164,6 +198,24 @@ mod tests {
         );
         fetch.handle(now, 0, 16 << 20, part(16_384, 0));
         assert_eq!(fetch.ask(), Some(16));
-        assert!(fetch.is_silent(now + SILENT));
+        assert!(!fetch.is_slow(now) && fetch.is_slow(now + SILENT));
+        assert!(!fetch.is_dead(now + SILENT) && fetch.is_dead(now + DEAD));
+    }
+
+    /// Rows P13: an endless copy does not count as one under way.
+    #[test]
+    fn whoever_sends_a_part_now_and_then_counts_as_slow() {
+        let start = Instant::now();
+        let mut fetch = Fetch::new(start, 16 << 20);
+        while fetch.ask().is_some() {}
+        for second in 1..=12 {
+            let now = start + Duration::from_secs(u64::from(second));
+            assert_eq!(fetch.pace(now).is_some(), second >= 10);
+            fetch.handle(now, second, 16 << 20, part(16_384, 0));
+            assert!(!fetch.is_dead(now));
+            assert_eq!(fetch.is_slow(now), second >= 5);
+        }
+        assert_eq!(fetch.pace(start + Duration::from_secs(12)), Some(60));
+        assert_eq!(fetch.bytes(), 12 * 16_384);
     }
 }

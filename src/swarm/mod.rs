@@ -8,6 +8,7 @@ mod contract;
 pub mod disk;
 pub mod fetch;
 pub mod geometry;
+pub mod given;
 pub mod lsd;
 pub mod outside;
 pub mod picker;
@@ -15,6 +16,7 @@ pub mod pipeline;
 pub mod priority;
 pub mod rarity;
 pub mod rate;
+mod reasons;
 pub mod search;
 pub mod serving;
 mod torrent;
@@ -25,6 +27,7 @@ pub use contract::{
     PeerSource, Pex, Phase, Progress, Refusal, Settings, Snapshot, SourceCounts, Why,
 };
 pub use geometry::{BLOCK_LENGTH, Geometry, Span, spans};
+pub use reasons::{Dropped, Reason, Reasons};
 pub use search::SearchClock;
 pub use torrent::Torrent;
 

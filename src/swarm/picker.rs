@@ -26,7 +26,7 @@ use active::{ASKERS, Active, Slot};
 
 /// Bytes of pieces begun or being stored above which no further piece is begun (the client promises
 /// 48 MiB resident). One piece always may be.
-pub const BUDGET: u64 = 12 << 20;
+pub use crate::budget::PIECES_IN_MEMORY as BUDGET;
 
 /// A piece under way that nobody touched for this long gives its place up if the budget is spent.
 const STALE: Duration = Duration::from_secs(30);

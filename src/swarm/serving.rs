@@ -10,10 +10,10 @@ use super::rate::Meter;
 use crate::wire::Block;
 
 /// Requests a peer may have waiting (reliability.md P7); what we tell as `reqq` is less.
-pub const MAX_QUEUE: usize = 512;
+pub use crate::budget::REQUESTS_PER_PEER as MAX_QUEUE;
 
 /// Bytes read or being read and not yet written to the peer's socket (P22).
-pub const MAX_UNSENT: usize = 1 << 20;
+pub use crate::budget::UNSENT_PER_PEER as MAX_UNSENT;
 
 /// A peer that takes nothing of what waits for it for this long is closed (P22).
 const STUCK: Duration = Duration::from_secs(120);
@@ -81,8 +81,8 @@ impl Serving {
 
     /// The next block to read, unless enough waits to be sent.
     pub fn peek(&self) -> Option<Block> {
-        let busy = self.unsent.saturating_add(self.read_bytes) >= MAX_UNSENT;
-        self.queue.front().copied().filter(|_| !busy)
+        let room = self.takes_more();
+        self.queue.front().copied().filter(|_| room)
     }
 
     /// The block of [`Serving::peek`] is being read.
@@ -105,6 +105,19 @@ impl Serving {
         }
         self.unsent = self.unsent.saturating_add(bytes);
         self.meter.add(now, bytes as u64);
+    }
+
+    /// So many bytes that are no block go to the connection: parts of the metadata.
+    pub fn gave_beside(&mut self, now: Instant, bytes: usize) {
+        if self.unsent == 0 {
+            self.moved = now;
+        }
+        self.unsent = self.unsent.saturating_add(bytes);
+    }
+
+    /// Whether little enough waits for the peer's socket that more may be handed to it.
+    pub fn takes_more(&self) -> bool {
+        self.unsent.saturating_add(self.read_bytes) < MAX_UNSENT
     }
 
     /// The connection has so many bytes left to write.
@@ -149,6 +162,7 @@ mod tests {
         }
     }
 
+    /// Rows P22: nothing is read from disk beyond a megabyte.
     #[test]
     fn reading_stops_while_much_is_unsent() {
         let now = Instant::now();
@@ -172,6 +186,7 @@ mod tests {
         assert!(!serving.is_stuck(now + STUCK * 2));
     }
 
+    /// Rows P7: 512 requests, none twice.
     #[test]
     fn the_queue_is_bounded_and_without_repetition() {
         let mut serving = Serving::new(Instant::now());

@@ -2,7 +2,7 @@
 //! BEP 3 first, then BEP 6, 9, 10, 11, 21, 40 and 54.
 //!
 //! It wires the leaves together (`picker`, `choker`, `addresses`, `blame`, `pipeline`, `serving`,
-//! `fetch`, `rate`) by topic: `connections` (dial, accept, close), `metadata` (BEP 9), `holdings`
+//! `fetch`, `rate`) by topic: `connections` (dial, accept, close), `places` (who makes room), `metadata` (BEP 9), `holdings`
 //! (who has what), `transfer` (blocks in), `upload` (blocks out), `storing` (the disk's replies),
 //! `gossip` (extension handshake), `exchange` (peer exchange), `view` (what can be seen).
 //!
@@ -16,6 +16,7 @@ mod gossip;
 mod holdings;
 mod metadata;
 mod peer;
+mod places;
 mod storing;
 mod transfer;
 mod upload;
@@ -41,9 +42,11 @@ use super::contract::{
 };
 use super::disk::Reply;
 use super::geometry::Geometry;
+use super::given::Given;
 use super::outside::Outside;
 use super::picker::Picker;
 use super::rate::{Allowance, Meter};
+use super::reasons::{Dropped, Reason, Reasons};
 use crate::metainfo::{Info, InfoHash};
 use crate::wire::{Block, Handshake, Message, Reserved};
 use peer::Peer;
@@ -62,11 +65,14 @@ pub struct Torrent {
     stage: Stage,
     peers: BTreeMap<PeerKey, Peer>,
     dials: BTreeMap<PeerKey, Endpoint>,
+    /// Connections that there may be.
+    places: usize,
     book: AddressBook,
     /// Whom we left without blame, for peer exchange.
     recent: Recent,
     outside: Outside,
     choker: Choker,
+    given: Given,
     rng: ChaCha8Rng,
     flow: Flow,
     out: Outputs,
@@ -159,6 +165,7 @@ struct Clock {
 #[derive(Debug, Default)]
 struct Tally {
     counts: PeerCounts,
+    reasons: Reasons,
     wasted: u64,
     milestones: Milestones,
 }
@@ -184,10 +191,12 @@ impl Torrent {
             stage: Stage::Nameless,
             peers: BTreeMap::new(),
             dials: BTreeMap::new(),
+            places: settings.max_peers,
             book: AddressBook::new(now, settings.policy.clone()),
             recent: Recent::default(),
             outside: Outside::default(),
             choker: Choker::new(now, settings.upload_slots),
+            given: Given::default(),
             rng: ChaCha8Rng::from_seed(seed),
             flow: Flow {
                 down: Allowance::new(now, settings.limit_down),
@@ -222,7 +231,9 @@ impl Torrent {
         }
         let mut somebody = 0;
         for endpoint in endpoints {
-            self.book.add(now, endpoint, source);
+            if !self.book.add(now, endpoint, source) && !self.book.knows(endpoint) {
+                self.dropped(Dropped::Address);
+            }
             somebody += usize::from(self.book.is_somebody(endpoint));
         }
         self.dial(now);
@@ -393,6 +404,11 @@ impl Torrent {
             .is_some_and(|content| content.goal == Goal::Reached)
     }
 
+    /// Something had no effect.
+    fn dropped(&mut self, what: Dropped) {
+        self.tally.reasons.count(Reason::Dropped(what));
+    }
+
     fn handle_message(
         &mut self,
         now: Instant,
@@ -440,8 +456,8 @@ impl Torrent {
             Message::HaveNone => {}
             Message::Reject(block) => return self.handle_reject(now, key, block),
             Message::AllowedFast(piece) => self.handle_allowed_fast(key, piece),
-            // Advice that the picker has no use for.
-            Message::Suggest(_) => {}
+            // Advice that the picker has no use for (P16).
+            Message::Suggest(_) => self.dropped(Dropped::Suggestion),
         }
         Ok(())
     }

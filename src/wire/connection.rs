@@ -16,6 +16,7 @@ use super::handshake::{HANDSHAKE_LEN, Handshake};
 use super::message::{self, BLOCK, Message};
 use super::outbox::Outbox;
 use super::violation::Violation;
+use crate::budget::BACKLOG_PER_PEER;
 
 /// From the first byte to the end of the handshake (reliability.md P1; libtorrent uses 10 s too).
 const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(10);
@@ -26,20 +27,20 @@ const IDLE_TIMEOUT: Duration = Duration::from_secs(180);
 /// We say something at least this often.
 const KEEP_ALIVE: Duration = Duration::from_secs(110);
 
-/// Small messages that a peer may send at once, and how many more each second. What a transfer is made
-/// of (requests, their withdrawal, `have`) has a limit of its own, because 500 MiB/s are 32,000
-/// requests a second.
-const CONTROL_BURST: u32 = 4_000;
-const CONTROL_PER_SECOND: u32 = 1_000;
+/// Small messages that a peer may send at once, and how many more each second (reliability.md P21). What
+/// a transfer is made of (requests, their withdrawal, `have`) has a limit of its own, because 500 MiB/s
+/// are 32,000 requests a second.
+const CONTROL_BURST: u32 = 1_000;
+const CONTROL_PER_SECOND: u32 = 100;
+
+/// The same for extended messages: a dictionary of 16 MiB is a thousand requests and a thousand answers.
+const EXTENDED_BURST: u32 = 4_000;
+const EXTENDED_PER_SECOND: u32 = 1_000;
 
 /// The same for requests, their withdrawal, `have` and blocks that are not whole: three times what a
 /// gigabyte a second needs.
 const TRANSFER_BURST: u32 = 200_000;
 const TRANSFER_PER_SECOND: u32 = 200_000;
-
-/// Bytes that may wait for a peer that goes on sending. The torrent lets 1 MiB of blocks and 1 MiB
-/// of metadata wait (reliability.md P14, P22), the rest is room for `have` on a slow line.
-const MAX_BACKLOG: usize = 4 << 20;
 
 /// Messages of unknown kind before the connection ends.
 const MAX_UNKNOWN: u8 = 32;
@@ -82,6 +83,7 @@ pub struct Connection {
     spoke: Instant,
     unknown: u8,
     control: Allowance,
+    extended: Allowance,
     transfer: Allowance,
 }
 
@@ -147,6 +149,7 @@ impl Connection {
             spoke: now,
             unknown: 0,
             control: Allowance::new(now, CONTROL_BURST, CONTROL_PER_SECOND),
+            extended: Allowance::new(now, EXTENDED_BURST, EXTENDED_PER_SECOND),
             transfer: Allowance::new(now, TRANSFER_BURST, TRANSFER_PER_SECOND),
         }
     }
@@ -179,7 +182,7 @@ impl Connection {
         }
         // Threat: whoever asks and never reads makes us queue a `reject` for each request. What is
         // queued answers earlier input, so looking once for each read keeps the excess to one read.
-        if self.out.remaining() > MAX_BACKLOG {
+        if self.out.remaining() > BACKLOG_PER_PEER {
             return Err(Violation::Backlog);
         }
         if let State::Greeting { .. } = self.state {
@@ -220,6 +223,7 @@ impl Connection {
             Message::Request(_) | Message::Cancel(_) | Message::Reject(_) | Message::Have(_) => {
                 self.transfer.charge(now)?;
             }
+            Message::Extended { .. } => self.extended.charge(now)?,
             _ => self.control.charge(now)?,
         }
         let early = matches!(

@@ -232,6 +232,16 @@ impl Message {
         }
     }
 
+    /// Bytes that make a connection's queue long: those of blocks and of extended messages.
+    pub fn weight(&self) -> u64 {
+        match self {
+            Message::Piece { data: bytes, .. } | Message::Extended { payload: bytes, .. } => {
+                bytes.len() as u64
+            }
+            _ => 0,
+        }
+    }
+
     /// The bytes behind the head; empty for most.
     pub(super) fn payload(self) -> Bytes {
         match self {

@@ -23,6 +23,22 @@ pub enum Violation {
     Backlog,
 }
 
+impl Violation {
+    /// In snake case, for counters.
+    pub fn name(self) -> &'static str {
+        match self {
+            Violation::Protocol => "protocol",
+            Violation::Slow => "slow",
+            Violation::Idle => "idle",
+            Violation::Length => "length",
+            Violation::LateBitfield => "late_bitfield",
+            Violation::Flood => "flood",
+            Violation::Unknown => "unknown",
+            Violation::Backlog => "backlog",
+        }
+    }
+}
+
 impl fmt::Display for Violation {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {

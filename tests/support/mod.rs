@@ -12,6 +12,7 @@
     reason = "real sockets, real clock"
 )]
 
+pub mod caller;
 pub mod client;
 pub mod network;
 pub mod peer;

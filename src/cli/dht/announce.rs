@@ -41,7 +41,7 @@ pub(super) async fn run(plan: &AnnouncePlan, reporter: &mut Reporter) -> Result<
     let (nodes, elapsed) = (report.announced, duration(report.elapsed));
     if reporter.style() == Style::Json {
         reporter.print_json(&serde_json::json!({
-            "v": 1, "type": "announced", "info_hash": report.target.to_string(),
+            "type": "announced", "info_hash": report.target.to_string(),
             "port": port, "acknowledged": nodes,
             "asked": report.asked, "answered": report.answered, "timed_out": report.timed_out,
             "elapsed": report.elapsed.as_secs_f64(),

@@ -53,7 +53,7 @@ fn tell(report: &LookupReport, reporter: &mut Reporter) {
     let (target, closest) = (report.target, &report.closest);
     if reporter.style() == Style::Json {
         reporter.print_json(&serde_json::json!({
-            "v": 1, "type": "nodes", "target": target.to_string(),
+            "type": "nodes", "target": target.to_string(),
             "asked": report.asked, "answered": report.answered, "timed_out": report.timed_out,
             "hops": report.hops, "closest_bits": report.closest_bits,
             "nodes": closest.iter().map(|node| node_json(&target, node)).collect::<Vec<_>>(),

@@ -79,7 +79,7 @@ fn tell(
     };
     if reporter.style() == Style::Json {
         reporter.print_json(&serde_json::json!({
-            "v": 1, "type": "item", "target": item.target().to_string(),
+            "type": "item", "target": item.target().to_string(),
             "value": value::to_json(item.value()), "bencoded": hex::encode(item.value()),
             "key": key, "salt": salt, "seq": item.seq(), "node": from.to_string(),
             "path": plan.output.as_ref().map(|path| path.display().to_string()),

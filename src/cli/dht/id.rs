@@ -36,7 +36,7 @@ pub(super) async fn ours(plan: &NetworkPlan, reporter: &mut Reporter) -> Result<
             })
         });
         reporter.print_json(&serde_json::json!({
-            "v": 1, "type": "id", "external": external.map(|ip| ip.to_string()), "ids": ids,
+            "type": "id", "external": external.map(|ip| ip.to_string()), "ids": ids,
         }));
         return Ok(ExitCode::Ok);
     }
@@ -86,7 +86,7 @@ pub(super) fn check(ip: IpAddr, id: Id, reporter: &mut Reporter) -> Result<ExitC
 fn tell(ip: IpAddr, id: &Id, reporter: &mut Reporter) {
     if reporter.style() == Style::Json {
         reporter.print_json(&serde_json::json!({
-            "v": 1, "type": "id", "external": ip.to_string(),
+            "type": "id", "external": ip.to_string(),
             "ids": [{
                 "family": if ip.is_ipv4() { "v4" } else { "v6" },
                 "id": id.to_string(), "suits": true,

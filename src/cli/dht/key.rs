@@ -20,7 +20,7 @@ pub(super) fn run(path: &Path, reporter: &mut Reporter) -> Result<ExitCode, Fail
     let key = hex::encode(public(&secret));
     if reporter.style() == Style::Json {
         reporter.print_json(&serde_json::json!({
-            "v": 1, "type": "key", "key": key, "path": path.display().to_string(),
+            "type": "key", "key": key, "path": path.display().to_string(),
         }));
     } else {
         reporter.print(&format!("{key}\n"));

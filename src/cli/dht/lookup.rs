@@ -92,7 +92,6 @@ pub(super) fn effort(report: &LookupReport) -> String {
 /// One line of `--trace --json`.
 #[derive(Serialize)]
 struct Answered {
-    v: u8,
     r#type: &'static str,
     elapsed: f64,
     bits: usize,
@@ -114,7 +113,6 @@ pub(super) fn tell_header(trace: Trace, reporter: &mut Reporter) {
 pub(super) fn tell_answer(elapsed: Duration, answer: &Answer, reporter: &mut Reporter) {
     if reporter.style() == Style::Json {
         reporter.print_json(&Answered {
-            v: 1,
             r#type: "answer",
             elapsed: elapsed.as_secs_f64(),
             bits: answer.bits,
@@ -144,7 +142,7 @@ fn tell_peers(found: &mut Vec<Endpoint>, report: &LookupReport, reporter: &mut R
     found.dedup();
     if reporter.style() == Style::Json {
         reporter.print_json(&serde_json::json!({
-            "v": 1, "type": "lookup", "info_hash": report.target.to_string(),
+            "type": "lookup", "info_hash": report.target.to_string(),
             "asked": report.asked, "answered": report.answered, "timed_out": report.timed_out,
             "hops": report.hops, "closest_bits": report.closest_bits,
             "peers": found.iter().map(ToString::to_string).collect::<Vec<_>>(),

@@ -46,7 +46,7 @@ pub(super) async fn run(
 fn tell_unresolved(name: &str, reporter: &mut Reporter) {
     if reporter.style() == Style::Json {
         reporter.print_json(&serde_json::json!({
-            "v": 1, "type": "pong", "node": name, "id": null, "rtt": null,
+            "type": "pong", "node": name, "id": null, "rtt": null,
         }));
     } else {
         reporter.print(&format!("{name}: the name does not resolve\n"));
@@ -56,7 +56,7 @@ fn tell_unresolved(name: &str, reporter: &mut Reporter) {
 fn tell_pong(name: &str, endpoint: Endpoint, pong: Option<io::Pong>, reporter: &mut Reporter) {
     if reporter.style() == Style::Json {
         reporter.print_json(&serde_json::json!({
-            "v": 1, "type": "pong", "node": endpoint.to_string(),
+            "type": "pong", "node": endpoint.to_string(),
             "id": pong.map(|pong| pong.id.to_string()),
             "rtt": pong.map(|pong| pong.rtt.as_secs_f64()),
         }));

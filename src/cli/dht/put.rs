@@ -152,7 +152,7 @@ fn tell(
     let key = publisher.as_ref().map(|it| hex::encode(it.key));
     if reporter.style() == Style::Json {
         reporter.print_json(&serde_json::json!({
-            "v": 1, "type": "put", "target": report.target.to_string(),
+            "type": "put", "target": report.target.to_string(),
             "key": key, "salt": publisher.map(|it| hex::encode(it.salt)), "seq": item.seq(),
             "info_hash": plan.torrent.map(|hash| hash.to_string()), "magnet": magnet,
             "stored": report.announced, "refused": outcome.refusals,

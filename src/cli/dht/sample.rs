@@ -62,7 +62,7 @@ fn tell(samples: &[Sample], hashes: &BTreeSet<Id>, report: &LookupReport, report
             })
         };
         reporter.print_json(&serde_json::json!({
-            "v": 1, "type": "sample", "target": report.target.to_string(),
+            "type": "sample", "target": report.target.to_string(),
             "info_hashes": hashes.iter().map(ToString::to_string).collect::<Vec<_>>(),
             "nodes": samples.iter().map(node).collect::<Vec<_>>(),
             "asked": report.asked, "answered": report.answered,

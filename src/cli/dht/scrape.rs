@@ -49,7 +49,7 @@ pub(super) async fn run(
     let (seeds, peers) = (all.0.estimate().round(), all.1.estimate().round());
     if reporter.style() == Style::Json {
         reporter.print_json(&serde_json::json!({
-            "v": 1, "type": "scrape", "info_hash": info_hash.to_string(),
+            "type": "scrape", "info_hash": info_hash.to_string(),
             "seeds": seeds, "downloaders": peers, "counted_by": nodes,
             "asked": report.asked, "answered": report.answered, "timed_out": report.timed_out,
             "elapsed": report.elapsed.as_secs_f64(),

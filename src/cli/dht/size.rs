@@ -158,7 +158,7 @@ fn tell(
             })
         });
         reporter.print_json(&serde_json::json!({
-            "v": 1, "type": "size", "v4": v4, "v6": v6, "lookups": lookups, "asked": asked,
+            "type": "size", "v4": v4, "v6": v6, "lookups": lookups, "asked": asked,
             "elapsed": elapsed.as_secs_f64(),
         }));
         return;

@@ -17,7 +17,7 @@ pub(super) async fn run(plan: &NetworkPlan, reporter: &mut Reporter) -> Result<E
     let metrics = metrics::of(&view);
     if reporter.style() == Style::Json {
         let mut object = serde_json::json!({
-            "v": 1, "type": "stats", "id": view.id.to_string(),
+            "type": "stats", "id": view.id.to_string(),
             "external": view.external.map(|ip| ip.to_string()),
         });
         for metric in &metrics {

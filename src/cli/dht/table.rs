@@ -66,7 +66,7 @@ fn tell_table(view: &View, now: Instant, reporter: &mut Reporter) {
             })
             .collect();
         reporter.print_json(&serde_json::json!({
-            "v": 1, "type": "table", "id": view.id.to_string(), "contacts": contacts,
+            "type": "table", "id": view.id.to_string(), "contacts": contacts,
         }));
     } else {
         reporter.print(&text);

@@ -84,10 +84,15 @@ pub(super) fn disk(name: &'static str, folder: &Path) -> Finding {
 
 /// Open files and the DHT's receive buffer.
 pub(super) fn limits() -> Finding {
-    let files = rustix::process::getrlimit(rustix::process::Resource::Nofile).current;
+    let files = open_files();
     let buffer = std::fs::read_to_string(RECEIVE_BUFFER).ok();
     let buffer = buffer.and_then(|text| text.trim().parse().ok());
     limits_of(files, buffer)
+}
+
+/// Files that this process may have open; `None`: any number.
+pub(super) fn open_files() -> Option<u64> {
+    rustix::process::getrlimit(rustix::process::Resource::Nofile).current
 }
 
 /// `None`: no limit, or not known.

@@ -135,6 +135,21 @@ fn bars() {
     assert_eq!(bar(5, 0, 0), (String::new(), String::new()));
 }
 
+/// Rows A15: a name that reads backwards, one with invisible letters, one whose end is far away.
+#[test]
+fn a_name_shows_what_it_ends_with() {
+    assert_eq!(escape("invoice\u{202e}fdp.exe"), "invoice\\u{202e}fdp.exe");
+    assert_eq!(
+        escape("a.jpg\u{200b}\u{2800}\u{3164}"),
+        "a.jpg\\u{200b}\\u{2800}\\u{3164}"
+    );
+    let far = format!("photo.jpg{}.exe", " ".repeat(500));
+    assert_eq!(escape(&far), "photo.jpg [500 blanks] .exe");
+    let wide = format!("photo.jpg{}.exe", "\u{a0}\u{3000}".repeat(100));
+    assert_eq!(escape(&wide), "photo.jpg [200 blanks] .exe");
+    assert_eq!(escape("two  blanks and   three"), "two  blanks and   three");
+}
+
 #[test]
 fn names_from_the_network_cannot_drive_a_terminal() {
     assert_eq!(escape("a\x1b[2Jb"), "a\\u{1b}[2Jb");

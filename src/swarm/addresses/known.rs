@@ -111,7 +111,7 @@ impl From<DialError> for Failure {
         match error {
             DialError::Refused => Failure::Refused,
             DialError::TimedOut => Failure::TimedOut,
-            DialError::Unreachable | DialError::Other => Failure::Other,
+            DialError::Unreachable | DialError::NoDescriptor | DialError::Other => Failure::Other,
         }
     }
 }

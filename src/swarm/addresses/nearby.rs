@@ -5,6 +5,17 @@ use std::ops::RangeInclusive;
 
 use bencode::Endpoint;
 
+/// A network: a /24 of IPv4, a /48 of IPv6.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+pub struct Network(IpAddr);
+
+impl Network {
+    /// That of an address.
+    pub fn of(ip: IpAddr) -> Network {
+        Network(neighbourhood(ip).start().ip)
+    }
+}
+
 /// Every endpoint in the network around `ip`.
 pub(super) fn neighbourhood(ip: IpAddr) -> RangeInclusive<Endpoint> {
     let (first, last): (IpAddr, IpAddr) = match ip {

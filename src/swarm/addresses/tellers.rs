@@ -138,6 +138,7 @@ mod tests {
         Teller::host(IpAddr::V4(std::net::Ipv4Addr::from_bits(0x0b00_0000 + n)))
     }
 
+    /// Rows P11: who names twenty dead addresses is not believed.
     #[test]
     fn twenty_failures_in_a_row_spend_the_credit() {
         let mut tellers = Tellers::default();
@@ -163,6 +164,7 @@ mod tests {
         assert!(tellers.doubt(teller(1)) <= 2 && tellers.doubt(teller(9)) == 0);
     }
 
+    /// Rows P11: a hundred untried addresses of one teller.
     #[test]
     fn a_hundred_at_a_time_and_a_thousand_tellers() {
         let mut tellers = Tellers::default();

@@ -32,6 +32,7 @@ fn offered(book: &mut AddressBook, now: Instant) -> Vec<Endpoint> {
     std::iter::from_fn(|| book.next(now, Need::Any)).collect()
 }
 
+/// Rows P11: nobody is sent into private networks.
 #[test]
 fn private_addresses_and_port_zero_are_refused() {
     let now = Instant::now();
@@ -67,6 +68,7 @@ fn a_neighbour_is_known_by_its_own_word_only() {
     assert_eq!(book.welcomes(near), Welcome::OutOfRange);
 }
 
+/// Rows P12, P17: one attempt for each address of the internet.
 #[test]
 fn one_attempt_per_public_ip_many_per_local_one() {
     let now = Instant::now();
@@ -114,6 +116,7 @@ fn what_the_user_named_never_expires_and_is_tried_more_often() {
     }
 }
 
+/// Rows P12: an address that only peers name is called twice an hour.
 #[test]
 fn hearsay_gets_two_attempts_an_hour_however_often_it_is_told() {
     let start = Instant::now();
@@ -217,6 +220,7 @@ fn seeds_are_not_dialled_by_seeds() {
     assert_eq!(book.next(now, Need::Any), Some(public(1, 1)));
 }
 
+/// Rows P3: a ban holds for the host.
 #[test]
 fn a_ban_holds_for_every_port_of_a_public_ip() {
     let now = Instant::now();

@@ -1,5 +1,5 @@
-//! Connections: whom to dial, whom to let in, who goes. BEP 3 leaves it open; BEP 40 says who has more
-//! right to a place when there are not enough. Invariant: a peer id has one connection; if two hosts dial each other at the same time,
+//! Connections: whom to dial, whom to let in, who goes. BEP 3 leaves it open. Who gives up a place
+//! when there are not enough stands in `places`. Invariant: a peer id has one connection; if two hosts dial each other at the same time,
 //! both keep the one that the greater id opened.
 
 use std::time::{Duration, Instant};
@@ -11,6 +11,7 @@ use super::{Stage, Torrent};
 use crate::swarm::PeerKey;
 use crate::swarm::addresses::{Completeness, Failure, Need, Outcome, Welcome};
 use crate::swarm::contract::{Action, CloseReason, ClosedBy, DialError, Event, Refusal};
+use crate::swarm::reasons::Reason;
 use crate::wire::{Handshake, PeerId};
 
 /// Below so many connections, with no address left to try, the owner is asked for more.
@@ -22,15 +23,8 @@ const WANTED_PAUSE: Duration = Duration::from_secs(15);
 /// Two connections with one peer id that are younger than this crossed each other.
 const CROSSING: Duration = Duration::from_secs(20);
 
-/// A connection on which nothing was said for this long gives way to a new one from the same host: a
-/// computer that lost its power or its network calls again long before the old connection times out.
-const SILENCE: Duration = Duration::from_secs(30);
-
 /// An attempt that ended without an error of the network, or a peer at fault.
 const FAILED: Outcome = Outcome::Failed(Failure::Other);
-
-/// A peer of no use to either side gives its place up after this (reliability.md P2).
-const IDLE: Duration = Duration::from_secs(15);
 
 impl Torrent {
     /// An attempt failed.
@@ -41,11 +35,19 @@ impl Torrent {
         let counter = match error {
             DialError::Refused => &mut self.tally.counts.refused,
             DialError::TimedOut => &mut self.tally.counts.timed_out,
-            DialError::Unreachable | DialError::Other => &mut self.tally.counts.failed,
+            DialError::Unreachable | DialError::NoDescriptor | DialError::Other => {
+                &mut self.tally.counts.failed
+            }
         };
         *counter += 1;
-        self.book
-            .ended(now, endpoint, Outcome::Failed(error.into()));
+        let outcome = match error {
+            DialError::NoDescriptor => {
+                self.tally.reasons.count(Reason::NoDescriptor);
+                Outcome::Ended
+            }
+            error => Outcome::Failed(error.into()),
+        };
+        self.book.ended(now, endpoint, outcome);
         self.dial(now);
     }
 
@@ -68,6 +70,7 @@ impl Torrent {
             if reason == CloseReason::OurselfAtTheOtherEnd {
                 self.book.ourself(endpoint);
             }
+            self.tally.reasons.count(Reason::Closed(reason));
             self.out
                 .actions
                 .push_back(Action::Close { peer: key, reason });
@@ -82,6 +85,19 @@ impl Torrent {
     /// # Errors
     /// Why it is not wanted; the driver closes without an answer.
     pub fn accept(
+        &mut self,
+        now: Instant,
+        from: Endpoint,
+        theirs: &Handshake,
+    ) -> Result<PeerKey, Refusal> {
+        let welcome = self.let_in(now, from, theirs);
+        if let Err(refusal) = welcome {
+            self.tally.reasons.count(Reason::Refused(refusal));
+        }
+        welcome
+    }
+
+    fn let_in(
         &mut self,
         now: Instant,
         from: Endpoint,
@@ -120,10 +136,7 @@ impl Torrent {
         if self.loses_to_another(now, theirs.peer_id, Opener::They) {
             return Err(Refusal::Duplicate);
         }
-        let full = self.peers.len() >= self.settings.max_peers;
-        if full && !self.evict(now) && !self.outrank(now, from) {
-            return Err(Refusal::Full);
-        }
+        self.make_place(now, from)?;
         let key = self.next_key();
         self.admit(now, key, from, theirs, Opener::They);
         Ok(key)
@@ -131,12 +144,21 @@ impl Torrent {
 
     /// A connection or an attempt ended without our doing. Unknown ones are ignored.
     pub fn handle_closed(&mut self, now: Instant, key: PeerKey, by: ClosedBy) {
+        if !self.dials.contains_key(&key) && !self.peers.contains_key(&key) {
+            return;
+        }
+        self.tally.reasons.count(match by {
+            ClosedBy::Remote => Reason::Left,
+            ClosedBy::Violation(violation) => Reason::Broke(violation),
+            ClosedBy::Io => Reason::Lost,
+            ClosedBy::NoDescriptor => Reason::NoDescriptor,
+        });
         if let Some(endpoint) = self.dials.remove(&key) {
             self.tally.counts.failed += 1;
             self.book.ended(now, endpoint, FAILED);
         }
         let outcome = match by {
-            ClosedBy::Remote | ClosedBy::Io => Outcome::Ended,
+            ClosedBy::Remote | ClosedBy::Io | ClosedBy::NoDescriptor => Outcome::Ended,
             ClosedBy::Violation(_) => FAILED,
         };
         self.forget(now, key, outcome);
@@ -153,6 +175,7 @@ impl Torrent {
             CloseReason::SlowReader => FAILED,
             _ => Outcome::Useless,
         };
+        self.tally.reasons.count(Reason::Closed(reason));
         self.remember_parting(key, reason);
         self.forget(now, key, outcome);
         self.out
@@ -166,6 +189,7 @@ impl Torrent {
     /// Refuses an address from now on and closes what is connected there.
     pub(super) fn ban(&mut self, now: Instant, endpoint: Endpoint, reason: CloseReason) {
         if self.book.ban(now, endpoint) {
+            self.tally.reasons.count(Reason::Banned(reason));
             self.out
                 .events
                 .push_back(Event::Banned { endpoint, reason });
@@ -205,7 +229,7 @@ impl Torrent {
             Need::Any
         };
         while self.dials.len() < self.settings.max_half_open
-            && self.peers.len() + self.dials.len() < self.settings.max_peers
+            && self.peers.len() + self.dials.len() < self.places
         {
             let Some(endpoint) = self.book.next(now, need) else {
                 self.clock.dial_at = self.book.next_due(now, need);
@@ -305,67 +329,5 @@ impl Torrent {
         if let Some(there) = self.dials.values().find(ours) {
             self.book.ourself(*there);
         }
-    }
-
-    /// Closes silent connections to the host that calls. Where many peers share an address it has to be
-    /// the same peer. Threat: whoever shares an address with a peer can end its connection, but not
-    /// while anything is said on it.
-    fn make_way(&mut self, now: Instant, from: Endpoint, id: PeerId) {
-        let shared = self.book.shares_ip(from.ip);
-        let silent = self.peers.iter().filter(|(_, peer)| {
-            let old = now.saturating_duration_since(peer.gossip.record.heard) >= SILENCE;
-            old && peer.endpoint.ip == from.ip && (!shared || peer.id == id)
-        });
-        let silent: Vec<PeerKey> = silent.map(|(key, _)| *key).collect();
-        for key in silent {
-            self.close(now, key, CloseReason::Idle);
-        }
-    }
-
-    /// Closes one peer that neither side has use for, of several the one with the lowest priority
-    /// (BEP 40). `false` if there is none.
-    fn evict(&mut self, now: Instant) -> bool {
-        let idle = self.peers.iter().filter(|(_, peer)| {
-            let old = now.saturating_duration_since(peer.gossip.record.since) >= IDLE;
-            let unneeded = peer.useful() == 0 || peer.pipeline.is_snubbed();
-            old && unneeded && !peer.theirs.interested
-        });
-        let least = idle.min_by_key(|(_, peer)| self.priority_of(peer));
-        let Some(key) = least.map(|(key, _)| *key) else {
-            return false;
-        };
-        self.close(now, key, CloseReason::Idle);
-        true
-    }
-
-    /// Closes the peer with the lowest priority if that of the newcomer is higher (BEP 40), so that a
-    /// swarm in which everybody is fully connected stays open to newcomers. Nobody goes who is young or
-    /// with whom blocks are exchanged: the graph may change, the download must not suffer.
-    fn outrank(&mut self, now: Instant, from: Endpoint) -> bool {
-        let Some(newcomer) = self.book.priority(from) else {
-            return false;
-        };
-        let quiet = self.peers.iter().filter(|(_, peer)| {
-            let old = now.saturating_duration_since(peer.gossip.record.since) >= IDLE;
-            let gives = !peer.pipeline.is_empty() && !peer.pipeline.is_snubbed();
-            let takes = peer.theirs.interested && !peer.ours.choking;
-            old && !gives && !takes
-        });
-        let least = quiet
-            .map(|(key, peer)| (self.priority_of(peer), *key))
-            .min();
-        match least {
-            Some((priority, key)) if priority < newcomer => {
-                self.close(now, key, CloseReason::Outranked);
-                true
-            }
-            _ => false,
-        }
-    }
-
-    /// BEP 40; 0 while we do not know our own address.
-    fn priority_of(&self, peer: &Peer) -> u32 {
-        let there = peer.facts.listens.unwrap_or(peer.endpoint);
-        self.book.priority(there).unwrap_or(0)
     }
 }

@@ -13,6 +13,7 @@ use super::Torrent;
 use super::peer::{Opener, Peer};
 use crate::swarm::PeerKey;
 use crate::swarm::contract::{CloseReason, Pex};
+use crate::swarm::reasons::Dropped;
 use crate::wire::Message;
 
 impl Torrent {
@@ -46,7 +47,9 @@ impl Torrent {
         let told = told.map_err(|_| CloseReason::BadPex)?;
         let teller = peer.facts.listens.unwrap_or(peer.endpoint);
         for (endpoint, flags) in told {
-            self.book.add_told(now, endpoint, flags, teller);
+            if !self.book.add_told(now, endpoint, flags, teller) && !self.book.knows(endpoint) {
+                self.dropped(Dropped::Address);
+            }
         }
         self.dial(now);
         Ok(())

@@ -12,6 +12,7 @@ use super::peer::Offer;
 use super::{DiskState, Stage, Torrent};
 use crate::swarm::PeerKey;
 use crate::swarm::contract::CloseReason;
+use crate::swarm::reasons::Dropped;
 use crate::wire::{ExtensionHandshake, LT_DONTHAVE, Message, UT_METADATA, UT_PEX};
 
 /// Requests that we queue per peer, as told; a little more is in fact accepted.
@@ -116,7 +117,10 @@ impl Torrent {
             UT_PEX if self.gossips() => self.handle_pex(now, key, &payload),
             LT_DONTHAVE => self.handle_dont_have(now, key, &payload),
             // A number we never gave out: BEP 10 wants it ignored.
-            _ => Ok(()),
+            _ => {
+                self.dropped(Dropped::UnknownExtension);
+                Ok(())
+            }
         }
     }
 

@@ -11,6 +11,7 @@ use sha1::{Digest, Sha1};
 
 use super::peer::Metadata;
 use super::{Content, DiskState, Goal, Stage, Torrent};
+use crate::budget::METADATA_COPIES;
 use crate::metainfo::{Info, InfoHash};
 use crate::swarm::PeerKey;
 use crate::swarm::bitfield::Bitfield;
@@ -19,13 +20,17 @@ use crate::swarm::contract::{CloseReason, Event};
 use crate::swarm::fetch::{Fetch, Got};
 use crate::swarm::geometry::Geometry;
 use crate::swarm::picker::Picker;
+use crate::swarm::reasons::Dropped;
 use crate::wire::{METADATA_PIECE, Message, MetadataMessage};
 
-/// Peers asked at once; those that have fallen silent do not count (reliability.md P13).
+/// Peers asked at once; those that are slow or silent do not count (reliability.md P13).
 const PARALLEL: usize = 4;
 
-/// Copies under way at once, silent ones included: bounds what silent peers hold back.
+/// Copies under way at once, slow ones included; beyond, the slowest makes room.
 const MAX_COPIES: usize = 32;
+
+/// Whose copy was given up is asked again after this, when everybody else was.
+const ASK_SLOW_AGAIN: Duration = Duration::from_secs(60);
 
 /// A peer that said no is asked again after this: it may have got it meanwhile.
 const ASK_AGAIN: Duration = Duration::from_secs(10);
@@ -39,11 +44,12 @@ impl Torrent {
         if !matches!(self.stage, Stage::Nameless) {
             return;
         }
+        self.give_up_dead_copies(now);
         let (mut busy, mut copies) = (0, 0);
         for peer in self.peers.values() {
             if let Metadata::Fetching(fetch) = &peer.metadata {
                 copies += 1;
-                busy += usize::from(!fetch.is_silent(now));
+                busy += usize::from(!fetch.is_slow(now));
             }
         }
         for (key, peer) in &mut self.peers {
@@ -53,7 +59,7 @@ impl Torrent {
             let rested = match &peer.metadata {
                 Metadata::Idle => true,
                 Metadata::Refused(until) => *until <= now,
-                Metadata::Fetching(_) | Metadata::Liar => false,
+                Metadata::Fetching(_) => false,
             };
             if let Some(size) = peer.facts.metadata_size
                 && rested
@@ -68,6 +74,58 @@ impl Torrent {
                 peer.metadata = Metadata::Fetching(fetch);
                 (busy, copies) = (busy + 1, copies + 1);
             }
+        }
+    }
+
+    /// Forgets copies that will come to nothing and, where copies take up all places, the slowest.
+    /// Threat: peers that send a part now and then, for ever, while an honest one waits (P13).
+    fn give_up_dead_copies(&mut self, now: Instant) {
+        let fetching = self
+            .peers
+            .iter()
+            .filter_map(|(key, peer)| match &peer.metadata {
+                Metadata::Fetching(fetch) => Some((*key, fetch)),
+                Metadata::Idle | Metadata::Refused(_) => None,
+            });
+        let (mut copies, mut gone, mut slowest) = (0, Vec::new(), None);
+        for (key, fetch) in fetching {
+            copies += 1;
+            if fetch.is_dead(now) {
+                gone.push(key);
+            } else if let Some(pace) = fetch.pace(now) {
+                slowest = slowest.min(Some((pace, key))).or(Some((pace, key)));
+            }
+        }
+        if copies >= MAX_COPIES && gone.is_empty() {
+            gone.extend(slowest.map(|(_, key)| key));
+        }
+        for key in gone {
+            self.give_up_copy(now, key);
+        }
+    }
+
+    fn give_up_copy(&mut self, now: Instant, key: PeerKey) {
+        if let Some(peer) = self.peers.get_mut(&key) {
+            peer.metadata = Metadata::Refused(now + ASK_SLOW_AGAIN);
+            self.dropped(Dropped::SlowMetadata);
+        }
+    }
+
+    /// Keeps the sum of all copies below [`METADATA_COPIES`]: whom nothing came from for longest goes.
+    fn bound_copies(&mut self, now: Instant) {
+        let copies = self
+            .peers
+            .iter()
+            .filter_map(|(key, peer)| match &peer.metadata {
+                Metadata::Fetching(fetch) => Some((fetch.heard(), *key, fetch.bytes())),
+                Metadata::Idle | Metadata::Refused(_) => None,
+            });
+        let copies: Vec<_> = copies.collect();
+        let sum: usize = copies.iter().map(|(_, _, bytes)| bytes).sum();
+        if sum > METADATA_COPIES
+            && let Some((_, key, _)) = copies.iter().filter(|(.., bytes)| *bytes > 0).min()
+        {
+            self.give_up_copy(now, *key);
         }
     }
 
@@ -94,7 +152,7 @@ impl Torrent {
                 }
                 self.ask_for_metadata(now);
             }
-            None => {}
+            None => self.dropped(Dropped::GarbledMetadata),
         }
         Ok(())
     }
@@ -113,11 +171,13 @@ impl Torrent {
         let Some(peer) = self.peers.get_mut(&key) else {
             return Ok(());
         };
+        let endpoint = peer.endpoint;
         let Metadata::Fetching(fetch) = &mut peer.metadata else {
+            self.dropped(Dropped::UnaskedMetadata);
             return Ok(());
         };
         match fetch.handle(now, piece, total, data) {
-            Got::Nothing => {}
+            Got::Nothing => self.dropped(Dropped::UnaskedMetadata),
             Got::Contradiction => return Err(CloseReason::BadMetadata),
             Got::Part => {
                 let id = peer.facts.metadata_id;
@@ -125,17 +185,19 @@ impl Torrent {
                     let payload = MetadataMessage::Request { piece }.encode();
                     self.out.send(key, Message::Extended { id, payload });
                 }
+                self.bound_copies(now);
             }
             Got::All(raw) => {
                 let hash = InfoHash(Sha1::digest(&raw).into());
-                match Info::from_bytes(raw) {
-                    Ok(info) if hash == self.info_hash => self.know(now, Arc::new(info)),
-                    // Right hash, unreadable: whoever made it, not the peer. Nobody has better.
-                    _ => {
-                        peer.metadata = Metadata::Liar;
-                        return Err(CloseReason::BadMetadata);
-                    }
+                if hash != self.info_hash {
+                    // All of it came from this peer: proof enough.
+                    peer.metadata = Metadata::Idle;
+                    self.ban(now, endpoint, CloseReason::BadMetadata);
+                    return Ok(());
                 }
+                // Right hash, unreadable: whoever made it, not the peer. Nobody has better.
+                let info = Info::from_bytes(raw).map_err(|_| CloseReason::BadMetadata)?;
+                self.know(now, Arc::new(info));
             }
         }
         Ok(())
@@ -193,15 +255,19 @@ impl Torrent {
             (*since, *given) = (now, 0);
         }
         let total_size = u32::try_from(raw.len()).unwrap_or(0);
-        let answer = if begin < raw.len() && *given < parts.saturating_mul(MAX_GIVEN) {
+        let allowed = begin < raw.len() && *given < parts.saturating_mul(MAX_GIVEN);
+        // Threat: whoever asks for all of a large dictionary and reads none of it (P14).
+        let answer = if allowed && peer.serving.takes_more() {
             *given += 1;
             let data = raw.slice(begin..raw.len().min(begin + METADATA_PIECE));
+            peer.serving.gave_beside(now, data.len());
             MetadataMessage::Data {
                 piece,
                 total_size,
                 data,
             }
         } else {
+            self.dropped(Dropped::MetadataRequest);
             MetadataMessage::Reject { piece }
         };
         self.out.send(

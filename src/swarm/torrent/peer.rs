@@ -89,10 +89,8 @@ pub(super) enum Metadata {
     Idle,
     /// Being asked.
     Fetching(Fetch),
-    /// It said no; it may be asked again then.
+    /// It said no, or nothing; it may be asked again then.
     Refused(Instant),
-    /// It lied; never asked again.
-    Liar,
 }
 
 /// Strikes and marks.

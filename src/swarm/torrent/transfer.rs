@@ -14,6 +14,7 @@ use crate::swarm::contract::{Action, CloseReason};
 use crate::swarm::disk::{Digests, Job};
 use crate::swarm::picker::{Asker, Askers, Received, Whole};
 use crate::swarm::pipeline::Arrival;
+use crate::swarm::reasons::Dropped;
 use crate::wire::{Block, Message};
 
 /// Blocks that nobody asked for after which a peer is closed (reliability.md P6).
@@ -122,7 +123,10 @@ impl Torrent {
         };
         match content.picker.received(now, key, from, block, data) {
             Received::Wanted(others) => self.cancel_elsewhere(block, others),
-            Received::Duplicate => self.tally.wasted += u64::from(size),
+            Received::Duplicate => {
+                self.tally.wasted += u64::from(size);
+                self.dropped(Dropped::DuplicateBlock);
+            }
             Received::Unrequested => return self.strike(key, size),
             Received::CompletesPiece(whole) => {
                 self.cancel_elsewhere(block, whole.others);
@@ -134,6 +138,7 @@ impl Torrent {
 
     fn strike(&mut self, key: PeerKey, size: u32) -> Result<(), CloseReason> {
         self.tally.wasted += u64::from(size);
+        self.dropped(Dropped::UnrequestedBlock);
         let Some(peer) = self.peers.get_mut(&key) else {
             return Ok(());
         };
@@ -231,8 +236,14 @@ impl Torrent {
         let Some(peer) = self.peers.get_mut(&key) else {
             return;
         };
+        let count = match &self.stage {
+            Stage::Known(content) => content.geometry.piece_count(),
+            Stage::Nameless | Stage::Ended(_) => u32::MAX,
+        };
         let allowed = &mut peer.facts.allowed_fast;
-        if allowed.len() < MAX_ALLOWED && !allowed.contains(&piece) {
+        if piece >= count || allowed.len() >= MAX_ALLOWED {
+            self.dropped(Dropped::AllowedFast);
+        } else if !allowed.contains(&piece) {
             allowed.push(piece);
         }
     }

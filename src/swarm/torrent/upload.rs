@@ -8,11 +8,13 @@ use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 
+use super::peer::Peer;
 use super::{Stage, Torrent};
 use crate::swarm::PeerKey;
-use crate::swarm::choker::Candidate;
+use crate::swarm::choker::{Candidate, Standing};
 use crate::swarm::contract::{Action, CloseReason};
 use crate::swarm::disk::Job;
+use crate::swarm::reasons::Dropped;
 use crate::swarm::serving::Queued;
 use crate::wire::{Block, Message};
 
@@ -44,15 +46,18 @@ impl Torrent {
             return Err(CloseReason::BadRequest);
         }
         let served = !peer.ours.choking && content.have.has(block.piece);
-        let queued = if served {
-            peer.serving.ask(block)
-        } else {
-            Queued::Full
-        };
-        match queued {
+        if !served {
+            self.dropped(Dropped::RequestChoked);
+            self.reject(key, block);
+            return Ok(());
+        }
+        match peer.serving.ask(block) {
             Queued::Yes => self.serve(now, key),
-            Queued::Twice => {}
-            Queued::Full => self.reject(key, block),
+            Queued::Twice => self.dropped(Dropped::RequestTwice),
+            Queued::Full => {
+                self.dropped(Dropped::RequestBeyondQueue);
+                self.reject(key, block);
+            }
         }
         Ok(())
     }
@@ -93,6 +98,10 @@ impl Torrent {
         }
         peer.serving.gave(now, data.len());
         self.flow.sent.add(now, data.len() as u64);
+        let host = self
+            .book
+            .host_of(peer.facts.listens.unwrap_or(peer.endpoint));
+        self.given.add(now, host, data.len() as u64);
         let Block { piece, begin, .. } = block;
         self.out.send(key, Message::Piece { piece, begin, data });
         self.serve(now, key);
@@ -165,6 +174,7 @@ impl Torrent {
                 peer: *key,
                 rate: meter.rate(now),
                 since: peer.gossip.record.since,
+                standing: self.standing(now, peer),
             }
         });
         let candidates: Vec<Candidate> = candidates.collect();
@@ -184,6 +194,21 @@ impl Torrent {
             if wants || service == Service::Unchoked || chosen.len() >= self.settings.upload_slots {
                 self.set_choking(now, key, service);
             }
+        }
+    }
+
+    /// Whether the peer's host has had more than its share.
+    fn standing(&self, now: Instant, peer: &Peer) -> Standing {
+        let host = self
+            .book
+            .host_of(peer.facts.listens.unwrap_or(peer.endpoint));
+        let size = self
+            .content()
+            .map_or(0, |content| content.info.total_length());
+        if self.given.is_draining(now, host, size) {
+            Standing::Draining
+        } else {
+            Standing::Fair
         }
     }
 

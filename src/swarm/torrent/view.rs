@@ -26,6 +26,7 @@ impl Torrent {
             uploaded: self.flow.sent.total(),
             wasted: self.tally.wasted,
             peers: self.peer_counts(),
+            reasons: self.tally.reasons.clone(),
             why: self.book.why(now),
             metadata: self.metadata_progress(content),
             pieces: content
@@ -74,7 +75,7 @@ impl Torrent {
         }
         let copies = self.peers.values().filter_map(|peer| match &peer.metadata {
             Metadata::Fetching(fetch) => Some(fetch.progress()),
-            Metadata::Idle | Metadata::Refused(_) | Metadata::Liar => None,
+            Metadata::Idle | Metadata::Refused(_) => None,
         });
         copies
             .max_by_key(|progress| progress.have)

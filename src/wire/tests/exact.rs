@@ -159,6 +159,7 @@ fn single_bytes_give_the_same_events() {
     );
 }
 
+/// Rows P1, P19: what is no handshake ends at its first wrong byte.
 #[test]
 fn a_wrong_handshake_is_refused_at_its_first_wrong_byte() {
     let now = Instant::now();
@@ -177,6 +178,7 @@ fn a_wrong_handshake_is_refused_at_its_first_wrong_byte() {
     }
 }
 
+/// Rows P10: nobody makes us wait for a message of impossible length.
 #[test]
 fn for_every_id_a_length_is_judged_by_the_fifth_byte() {
     let now = Instant::now();

@@ -20,6 +20,7 @@ fn reject_all(connection: &mut Connection, now: Instant) {
     }
 }
 
+/// Rows P7, P22: answers for somebody who does not read are bounded.
 #[test]
 fn a_peer_that_asks_and_never_reads_is_cut_before_it_costs_much() {
     let start = Instant::now();
@@ -56,6 +57,7 @@ fn a_peer_that_asks_and_reads_goes_on() {
     }
 }
 
+/// Rows P22: a megabyte may wait.
 #[test]
 fn what_waits_for_a_silent_reader_may_be_a_megabyte_of_blocks() {
     let now = Instant::now();
@@ -69,6 +71,7 @@ fn what_waits_for_a_silent_reader_may_be_a_megabyte_of_blocks() {
     assert_eq!(connection.handle_bytes(now, &mut input), Ok(()));
 }
 
+/// Rows P6, P21: empty blocks are a flood.
 #[test]
 fn blocks_without_content_are_a_flood_and_whole_ones_are_not() {
     let now = Instant::now();
@@ -89,6 +92,7 @@ fn blocks_without_content_are_a_flood_and_whole_ones_are_not() {
     }
 }
 
+/// Rows P21: a flood of keep-alives ends the connection.
 #[test]
 fn keep_alives_alone_are_a_flood_too() {
     let now = Instant::now();
@@ -101,6 +105,7 @@ fn keep_alives_alone_are_a_flood_too() {
     assert_eq!(connection.poll_event(), None);
 }
 
+/// Rows P21: thirty-two messages of unknown kinds are enough.
 #[test]
 fn an_owner_that_goes_on_after_a_violation_gets_it_again() {
     let now = Instant::now();
@@ -117,6 +122,7 @@ fn an_owner_that_goes_on_after_a_violation_gets_it_again() {
     }
 }
 
+/// Rows P24: sizes, queues and numbers outside their bounds.
 #[test]
 fn facts_of_an_extension_handshake_outside_their_bounds_are_not_believed() {
     let size = |text: &str| {
@@ -157,6 +163,7 @@ fn facts_of_an_extension_handshake_outside_their_bounds_are_not_believed() {
     assert_eq!(odd, Some(ExtensionHandshake::default()));
 }
 
+/// Rows P24: a name of any length.
 #[test]
 fn a_clients_name_is_cut_and_never_breaks_a_string() {
     let long = "\u{20ac}".repeat(1_000);
@@ -171,6 +178,7 @@ fn a_clients_name_is_cut_and_never_breaks_a_string() {
     assert_eq!(facts.version.as_deref(), Some("\u{fffd}\u{fffd}"));
 }
 
+/// Rows P24: too large, too deep, too many keys.
 #[test]
 fn large_or_deep_extension_handshakes_are_refused() {
     let names: String = (0..100_000).map(|n| format!("6:{n:06}i1e")).collect();
@@ -190,6 +198,7 @@ fn large_or_deep_extension_handshakes_are_refused() {
     assert_eq!(facts.ut_pex, None);
 }
 
+/// Rows P13, P14: metadata messages against BEP 9.
 #[test]
 fn metadata_messages_that_mean_nothing_are_none() {
     let parse = |text: &[u8]| MetadataMessage::parse(&Bytes::copy_from_slice(text));

@@ -77,6 +77,7 @@ fn without_the_fast_extension_its_requests_go_to_others() {
     assert!(again.iter().all(|one: &Block| one.piece == 7));
 }
 
+/// Rows P20: pieces beyond the torrent end the connection.
 #[test]
 fn nonsense_about_pieces_closes() {
     for message in [
@@ -270,6 +271,7 @@ fn a_magnet_that_turns_out_private_parts_with_strangers() {
     assert!(told.iter().all(|facts| facts.ut_pex == Some(0)));
 }
 
+/// Rows A13: BEP 40 decides who goes where nobody is idle.
 #[test]
 fn a_full_torrent_gives_a_place_to_a_higher_priority_only() {
     let few = Settings {

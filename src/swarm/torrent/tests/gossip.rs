@@ -115,6 +115,7 @@ fn the_connected_are_told_at_once_with_flags_and_dropped_a_minute_later() {
     );
 }
 
+/// Rows P11: addresses out of range and ports of servers are not called.
 #[test]
 fn whom_a_peer_names_is_dialled_and_what_cannot_be_is_not() {
     let mut script = Script::leecher();
@@ -139,6 +140,7 @@ fn whom_a_peer_names_is_dialled_and_what_cannot_be_is_not() {
     assert_eq!(snapshot.peers.by_source.pex, 1);
 }
 
+/// Rows P18: named by a peer, our own address is called once at most.
 #[test]
 fn our_own_address_is_called_once_at_most() {
     let mut script = Script::leecher();
@@ -158,6 +160,7 @@ fn our_own_address_is_called_once_at_most() {
     }
 }
 
+/// Rows P11, P12: a flood of addresses is two calls a second, none of them twice.
 #[test]
 fn ten_thousand_addresses_are_a_hundred_and_twenty_calls() {
     let open = Settings {
@@ -190,6 +193,7 @@ fn ten_thousand_addresses_are_a_hundred_and_twenty_calls() {
     assert!((20..=100).contains(&calls), "{calls}");
 }
 
+/// Rows P11: peer exchange every second ends the connection.
 #[test]
 fn messages_without_end_close_the_connection() {
     let mut script = Script::leecher();

@@ -205,6 +205,7 @@ fn haves_go_to_those_who_lack() {
     assert!(matches!(heard[1..], [Message::Extended { id: 0, .. }]));
 }
 
+/// Rows P6, P8, P20, P23, P24: a request, an index, a bitfield, a reject or facts against the rules end the connection.
 #[test]
 fn violations_close() {
     let bad = |batch: Vec<Message>| {
@@ -264,6 +265,7 @@ fn choked_requests_go_to_another() {
     assert_eq!(script.heard(second), [Message::Cancel(asked[0])]);
 }
 
+/// Rows P15: what a peer allows although it chokes us is asked for once.
 #[test]
 fn allowed_fast_pieces_are_asked_for_while_choked() {
     let mut script = Script::leecher();
@@ -276,6 +278,7 @@ fn allowed_fast_pieces_are_asked_for_while_choked() {
     assert!(requests(&script.say(key, rejects)).is_empty());
 }
 
+/// Rows P18: our own address is called once, and never again.
 #[test]
 fn who_is_named_to_himself_calls_once_and_knows_better_then() {
     let mut script = Script::leecher();
@@ -305,6 +308,7 @@ fn who_is_named_to_himself_calls_once_and_knows_better_then() {
     }
 }
 
+/// Rows P17, P18, P19: the same host, the same id, ourselves and another torrent are turned away.
 #[test]
 fn unwelcome_callers() {
     let mut script = Script::leecher();
@@ -362,6 +366,7 @@ fn a_silent_connection_gives_way_to_a_new_one_of_its_host() {
     assert_eq!(closed, Some((old, CloseReason::Idle)));
 }
 
+/// Rows P2: of a full torrent the idle go first.
 #[test]
 fn idle_peers_make_room() {
     let few = Settings {

@@ -52,6 +52,7 @@ fn a_magnet_becomes_files_on_the_same_connection() {
     assert_eq!(world.hosts[magnet].torrent().snapshot(now).peers.tried, 1);
 }
 
+/// Rows P13: one that sends garbage, one that lies about the size, one that is silent, and an honest one.
 #[test]
 fn an_honest_peer_among_liars_is_enough() {
     let mut world = World::new(1_000_000, 16_384);
@@ -66,6 +67,7 @@ fn an_honest_peer_among_liars_is_enough() {
     assert!(took < Duration::from_secs(10), "{took:?}");
 }
 
+/// Rows P13: twelve silent ones and an honest one.
 #[test]
 fn many_silent_peers_do_not_hold_the_metadata_back() {
     let mut world = World::new(200_000, 16_384);
@@ -80,6 +82,7 @@ fn many_silent_peers_do_not_hold_the_metadata_back() {
     assert!(took < Duration::from_secs(10), "{took:?}");
 }
 
+/// Rows P3: one of twenty-one corrupts every fifth block.
 #[test]
 fn a_corrupt_seeder_is_banned_and_nobody_else() {
     let mut world = World::new(6_000_000, 131_072);
@@ -106,6 +109,7 @@ fn a_corrupt_seeder_is_banned_and_nobody_else() {
     assert_eq!(banned, [address(seeders[7])]);
 }
 
+/// Rows P4: everybody lies; what is fetched stays below three times the size.
 #[test]
 fn all_sources_corrupt_ends_in_bans_not_in_a_loop() {
     let mut world = World::new(500_000, 65_536);
@@ -123,6 +127,7 @@ fn all_sources_corrupt_ends_in_bans_not_in_a_loop() {
     assert!(world.hosts[leecher].has(|event| matches!(event, Event::PeersWanted)));
 }
 
+/// Rows P5: twenty that claim all and send nothing.
 #[test]
 fn hoarders_do_not_hold_an_honest_seeder_back() {
     let mut world = World::new(4_000_000, 65_536);
@@ -175,6 +180,7 @@ fn a_swarm_of_leechers_shares_one_slow_seeder() {
     assert!(uploaded < 15 * 2_000_000 / 2, "{uploaded}");
 }
 
+/// Rows P17: crossing calls leave one connection.
 #[test]
 fn two_that_dial_each_other_keep_one_connection() {
     let mut world = World::new(100_000, 16_384);
@@ -306,6 +312,7 @@ fn the_same_world_twice_is_the_same() {
     assert_eq!(run(), run());
 }
 
+/// Rows P18: our own address by the DHT.
 #[test]
 fn our_own_address_is_left_alone() {
     let mut world = World::new(100_000, 16_384);

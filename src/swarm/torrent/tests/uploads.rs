@@ -43,6 +43,7 @@ fn an_interested_peer_is_served_at_once() {
     );
 }
 
+/// Rows P7, P15: while choked nothing is served.
 #[test]
 fn a_choked_request_is_rejected() {
     let mut script = Script::seeder();
@@ -97,6 +98,7 @@ fn slots_are_limited_and_go_on() {
     assert_eq!(script.heard(keys[2]), [Message::Unchoke]);
 }
 
+/// Rows P9: a thousand changes of interest are one change of ours.
 #[test]
 fn a_flapping_peer_does_not_make_us_flap() {
     let mut script = Script::seeder();
@@ -128,6 +130,7 @@ fn a_cancelled_request_is_not_answered() {
     assert!(script.heard(key).is_empty());
 }
 
+/// Rows P7: a hundred thousand requests are 512 reads at most.
 #[test]
 fn a_flood_of_requests_is_bounded() {
     let mut script = Script::seeder();
@@ -147,6 +150,7 @@ fn a_flood_of_requests_is_bounded() {
     assert!(reads <= 512, "{reads}");
 }
 
+/// Rows P22: two minutes without reading end the connection.
 #[test]
 fn a_slow_reader_is_closed() {
     let mut script = Script::seeder();

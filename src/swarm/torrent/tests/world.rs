@@ -381,10 +381,7 @@ impl World {
         let ends = starts + Duration::from_nanos(bytes * 1_000_000_000 / from.uplink);
         from.busy_until = ends;
         let wait = ends - self.now;
-        if batch
-            .iter()
-            .any(|message| matches!(message, Message::Piece { .. }))
-        {
+        if batch.iter().any(|message| message.weight() > 0) {
             self.schedule(wait, Arrival::Sent { host, key });
         }
         self.schedule(

@@ -1,0 +1,167 @@
+//! Why connections ended, callers were turned away, addresses were banned and messages dropped: one
+//! reason for each, and how often it came (reliability.md §7 rule 5, rows P1-P25).
+//!
+//! Invariant: whatever a torrent or the listener ends, refuses, bans or drops is counted here exactly
+//! once; a name never changes its meaning. It decides nothing. It does not know who it was.
+
+use std::collections::BTreeMap;
+
+use super::contract::{CloseReason, Refusal};
+use crate::wire::Violation;
+
+/// What happened, and why.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+pub enum Reason {
+    /// We ended a connection or an attempt.
+    Closed(CloseReason),
+    /// The peer broke a rule of the wire protocol, which ended its connection.
+    Broke(Violation),
+    /// The peer ended the connection.
+    Left,
+    /// The socket failed.
+    Lost,
+    /// No file descriptor was left for it (S16).
+    NoDescriptor,
+    /// A caller was turned away.
+    Refused(Refusal),
+    /// An address was banned.
+    Banned(CloseReason),
+    /// A message or an address had no effect; the connection goes on.
+    Dropped(Dropped),
+}
+
+/// What had no effect.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+pub enum Dropped {
+    /// A block that was there already.
+    DuplicateBlock,
+    /// A block that nobody asked for (P6).
+    UnrequestedBlock,
+    /// A request while we choke the peer, or for a piece that we lack (P7).
+    RequestChoked,
+    /// A request beyond the queue (P7).
+    RequestBeyondQueue,
+    /// A request that waits already (P7).
+    RequestTwice,
+    /// Metadata that was not asked for, or came twice (P13).
+    UnaskedMetadata,
+    /// A metadata message that means nothing (P14).
+    GarbledMetadata,
+    /// A metadata request out of range, or more than a peer is given (P14).
+    MetadataRequest,
+    /// A metadata copy that came too slowly (P13).
+    SlowMetadata,
+    /// An extended message with a number that was never given out.
+    UnknownExtension,
+    /// Suggested pieces, which the picker has no use for (P16).
+    Suggestion,
+    /// Allowed-fast pieces beyond the bound or the torrent (P15).
+    AllowedFast,
+    /// An address outside the allowed ranges, of a network or a teller that named too many (P11, P12).
+    Address,
+}
+
+impl Reason {
+    /// What happened: `closed`, `broke`, `ended`, `refused`, `banned` or `dropped`.
+    pub fn kind(self) -> &'static str {
+        match self {
+            Reason::Closed(_) => "closed",
+            Reason::Broke(_) => "broke",
+            Reason::Left | Reason::Lost | Reason::NoDescriptor => "ended",
+            Reason::Refused(_) => "refused",
+            Reason::Banned(_) => "banned",
+            Reason::Dropped(_) => "dropped",
+        }
+    }
+
+    /// Why, in snake case; unique within its kind.
+    pub fn name(self) -> &'static str {
+        match self {
+            Reason::Closed(reason) | Reason::Banned(reason) => reason.name(),
+            Reason::Broke(violation) => violation.name(),
+            Reason::Left => "by_peer",
+            Reason::Lost => "by_network",
+            Reason::NoDescriptor => "no_descriptor",
+            Reason::Refused(refusal) => refusal.name(),
+            Reason::Dropped(dropped) => dropped.name(),
+        }
+    }
+}
+
+impl Dropped {
+    /// In snake case.
+    pub fn name(self) -> &'static str {
+        match self {
+            Dropped::DuplicateBlock => "duplicate_block",
+            Dropped::UnrequestedBlock => "unrequested_block",
+            Dropped::RequestChoked => "request_choked",
+            Dropped::RequestBeyondQueue => "request_beyond_queue",
+            Dropped::RequestTwice => "request_twice",
+            Dropped::UnaskedMetadata => "unasked_metadata",
+            Dropped::GarbledMetadata => "garbled_metadata",
+            Dropped::MetadataRequest => "metadata_request",
+            Dropped::SlowMetadata => "slow_metadata",
+            Dropped::UnknownExtension => "unknown_extension",
+            Dropped::Suggestion => "suggestion",
+            Dropped::AllowedFast => "allowed_fast",
+            Dropped::Address => "address",
+        }
+    }
+}
+
+/// How often each reason came. Bounded by the number of reasons.
+#[derive(Clone, PartialEq, Eq, Default, Debug)]
+pub struct Reasons {
+    counts: BTreeMap<Reason, u64>,
+}
+
+impl Reasons {
+    /// Once more.
+    pub fn count(&mut self, reason: Reason) {
+        let count = self.counts.entry(reason).or_default();
+        *count = count.saturating_add(1);
+    }
+
+    /// How often so far.
+    pub fn of(&self, reason: Reason) -> u64 {
+        self.counts.get(&reason).copied().unwrap_or(0)
+    }
+
+    /// Those that came at least once.
+    pub fn iter(&self) -> impl Iterator<Item = (Reason, u64)> + '_ {
+        self.counts.iter().map(|(reason, count)| (*reason, *count))
+    }
+
+    /// The sum over what `which` picks.
+    pub fn sum(&self, which: impl Fn(Reason) -> bool) -> u64 {
+        let picked = self.iter().filter(|(reason, _)| which(*reason));
+        picked.fold(0, |sum, (_, count)| sum.saturating_add(count))
+    }
+
+    /// Adds the counts of another place.
+    pub fn add(&mut self, other: &Reasons) {
+        for (reason, more) in other.iter() {
+            let count = self.counts.entry(reason).or_default();
+            *count = count.saturating_add(more);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn counts_add_up() {
+        let (mut here, mut there) = (Reasons::default(), Reasons::default());
+        here.count(Reason::Left);
+        here.count(Reason::Dropped(Dropped::Suggestion));
+        there.count(Reason::Left);
+        there.count(Reason::Banned(CloseReason::CorruptData));
+        here.add(&there);
+        assert_eq!(here.of(Reason::Left), 2);
+        assert_eq!(here.sum(|reason| reason.kind() == "banned"), 1);
+        assert_eq!(here.iter().count(), 3);
+        assert_eq!(here.of(Reason::Lost), 0);
+    }
+}
