@@ -14,7 +14,7 @@ use tokio::sync::{mpsc, oneshot};
 use super::input::Input;
 use crate::metainfo::Info;
 use crate::storage::{CheckProgress, Disk, Location, OpenMode, Opened, SyncOutcome};
-use crate::swarm::disk::Job;
+use crate::swarm::disk::{Job, Reply};
 
 /// Jobs that may wait. The torrent's memory budget stops it far below: 24 MiB of 16 KiB pieces
 /// are 1,536 stores, and reads are bounded by each peer's unsent bytes.
@@ -121,8 +121,10 @@ struct Worker {
 
 impl Worker {
     fn run(mut self, queue: &Receiver<Order>) {
+        let mut unsure = true;
         loop {
             let wait = match self.disk.next_sync() {
+                _ if unsure => Duration::ZERO,
                 Some(due) if !self.syncing => due.saturating_duration_since(Instant::now()),
                 _ => IDLE,
             };
@@ -144,6 +146,8 @@ impl Worker {
                 Ok(Order::Flush) => {
                     self.wait_for_sync(queue);
                     let flushed = self.disk.flush(Instant::now());
+                    // First what is missing, so that the torrent knows whether it can be mended.
+                    self.tell_lost();
                     if self.torrent.blocking_send(Input::Flushed(flushed)).is_err() {
                         break;
                     }
@@ -154,12 +158,25 @@ impl Worker {
                     let _ = done.send(());
                     return;
                 }
+                Err(RecvTimeoutError::Timeout) if unsure => {
+                    unsure = self.disk.check_next();
+                    self.tell_lost();
+                }
                 Err(RecvTimeoutError::Timeout) => {}
                 Err(RecvTimeoutError::Disconnected) => break,
             }
             self.sync_if_due();
         }
         self.disk.close(Instant::now());
+    }
+
+    /// Tells the torrent which pieces are not there any more.
+    fn tell_lost(&mut self) {
+        for piece in self.disk.take_lost() {
+            let lost = Input::Disk(Reply::Lost { piece });
+            // A torrent that has gone wants to know nothing.
+            let _ = self.torrent.blocking_send(lost);
+        }
     }
 
     fn sync_if_due(&mut self) {

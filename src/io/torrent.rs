@@ -23,7 +23,7 @@ use super::status::{
 use crate::metainfo::{Info, InfoHash};
 use crate::storage::CheckProgress;
 use crate::swarm::disk::{DiskError, Job, Reply};
-use crate::swarm::{Action, ClosedBy, Event, PeerKey, SearchClock, Torrent};
+use crate::swarm::{Action, ClosedBy, Event, PeerKey, Phase, SearchClock, Torrent};
 use crate::wire::{Handshake, Message, Violation};
 
 mod searching;
@@ -43,6 +43,10 @@ const STATUS_INTERVAL: Duration = Duration::from_millis(200);
 
 /// How long a stop waits for the disk before it gives up (cli.md rule 6: flushed within 2 s).
 const STOP_TIMEOUT: Duration = Duration::from_secs(8);
+
+/// How often a download that turns out damaged at its end is repaired: whoever changes it again and
+/// again, or a device that keeps nothing, must not make us fetch for ever.
+const REPAIRS: u32 = 3;
 
 /// The pieces of the client that a torrent's task uses.
 pub(super) struct Surroundings {
@@ -96,6 +100,8 @@ struct Desk {
     privacy: Privacy,
     /// How the DHT hears of us now.
     announcing: Announcing,
+    /// Times that the data was damaged when all of it had come.
+    repairs: u32,
 }
 
 /// Whether peers can be served.
@@ -125,6 +131,7 @@ impl Driver {
             storage: StorageState::None,
             privacy: Privacy::Unknown,
             announcing: Announcing::Lookups,
+            repairs: 0,
         };
         let mut status_due = self.started;
         loop {
@@ -223,6 +230,13 @@ impl Driver {
                 self.reached(&mut desk.timeline.done, now);
                 self.publish(desk, now);
                 self.tell(TorrentEvent::Complete(paths));
+            }
+            // What was damaged is being fetched again; once it is there all is flushed again.
+            Input::Flushed(Err(DiskError::Damaged))
+                if desk.repairs < REPAIRS
+                    && self.torrent.snapshot(now).phase != Phase::Complete =>
+            {
+                desk.repairs += 1;
             }
             Input::Flushed(Err(error)) => self.tell(TorrentEvent::Failed(Failed::Disk(error))),
             Input::Add(source, peers) => {

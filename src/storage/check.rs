@@ -3,8 +3,11 @@
 //! A recorded piece is believed without reading it if every file it lies in still has the
 //! fingerprint that was recorded when that file was last known to be right: at the end of a clean
 //! run, or when the file got its final name. Every other piece that could be there is hashed,
-//! recorded or not: after a `kill -9` nobody can tell our last writes from foreign ones, but the
-//! kernel still has them, and hashing (1 GB/s) is cheaper than fetching.
+//! recorded or not, with one exception. After a `kill -9` nobody can tell our last writes from
+//! foreign ones. What was recorded then is believed for now, so that ten gigabytes do not keep a
+//! download waiting; it is hashed in idle moments, before it is read out, and before its file gets
+//! its final name. What was not recorded is hashed at once: the kernel still has it, and hashing
+//! (1 GB/s) is cheaper than fetching.
 //!
 //! Invariant: a piece that was hashed and did not match is never reported. Knows no network.
 
@@ -82,9 +85,17 @@ impl Recorded {
     }
 
     /// Whether a file is as it was when it was last known to be right.
-    fn trusts(&self, file: usize, now: Option<Fingerprint>, place: Place) -> bool {
+    fn trust(&self, file: usize, now: Option<Fingerprint>, place: Place) -> Trust {
         let unchanged = now.is_some() && self.seen.get(&file) == now.as_ref();
-        unchanged && (self.clean || place == Place::Final)
+        // A tidy end leaves a fingerprint of what is right: one that differs means somebody else.
+        let changed = self.clean && self.seen.contains_key(&file);
+        if unchanged && (self.clean || place == Place::Final) {
+            Trust::Whole
+        } else if place == Place::Unfinished && !changed {
+            Trust::ForNow
+        } else {
+            Trust::None
+        }
     }
 
     /// Whether a file is one we have written before, whatever became of it.
@@ -104,6 +115,17 @@ fn is_same(one: &Fingerprint, other: &Fingerprint) -> bool {
     (one.device, one.inode) == (other.device, other.inode)
 }
 
+/// How far what is recorded of a file is believed.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+enum Trust {
+    /// Not at all.
+    None,
+    /// Until it can be hashed.
+    ForNow,
+    /// It is as it was.
+    Whole,
+}
+
 /// What was found.
 #[derive(Debug)]
 pub(crate) struct Findings {
@@ -111,6 +133,8 @@ pub(crate) struct Findings {
     pub(crate) have: Bitfield,
     /// Those of them that were hashed just now.
     pub(crate) hashed: Bitfield,
+    /// Those that are believed for now: recorded, and not hashed since a run that ended by force.
+    pub(crate) unsure: Bitfield,
     /// All of it could be read and has another hash.
     pub(crate) wrong: Bitfield,
     /// Each file as it was before the check.
@@ -143,27 +167,37 @@ pub(crate) fn examine(
         } else {
             None
         };
-        let trusts = mode != OpenMode::Check && recorded.trusts(file, print, storage.place(file));
-        trusted.push(trusts || !layout.is_data(file));
+        trusted.push(match mode {
+            _ if !layout.is_data(file) => Trust::Whole,
+            OpenMode::Check => Trust::None,
+            OpenMode::Resume | OpenMode::Force => recorded.trust(file, print, storage.place(file)),
+        });
         // Taken before anything is read: a change during the check is noticed afterwards.
         seen.push(print);
     }
     let mut findings = Findings {
         have: Bitfield::new(pieces),
         hashed: Bitfield::new(pieces),
+        unsure: Bitfield::new(pieces),
         wrong: Bitfield::new(pieces),
         seen,
         protected: vec![0; layout.files.len()],
     };
     let mut candidates = Vec::new();
     for piece in 0..pieces {
-        let mut spans = layout.piece_spans(piece);
-        if spans.all(|span| trusted.get(span.file) == Some(&true)) {
+        let spans = layout.piece_spans(piece);
+        let trust = spans.filter_map(|span| trusted.get(span.file)).min();
+        if trust == Some(&Trust::Whole) {
             if recorded.have.has(piece) {
                 findings.have.set(piece);
             }
         } else if could_be_there(layout, storage, &findings, recorded, piece) {
-            candidates.push(piece);
+            if trust == Some(&Trust::ForNow) && recorded.have.has(piece) {
+                findings.have.set(piece);
+                findings.unsure.set(piece);
+            } else {
+                candidates.push(piece);
+            }
         }
     }
     let size = |piece: &u32| u64::from(layout.geometry.piece_size(*piece));

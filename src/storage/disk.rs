@@ -70,6 +70,12 @@ pub struct Disk {
     pub(super) doubts_due: Option<Instant>,
     /// Turned out damaged or missing, and not stored again yet.
     pub(super) lost: BTreeSet<u32>,
+    /// Of them, those that the torrent has not been told of.
+    pub(super) untold: BTreeSet<u32>,
+    /// Believed because they are recorded, and not hashed since a run that ended by force.
+    pub(super) unsure: BTreeSet<u32>,
+    /// Files whose names are durable: a synced file that no folder names is gone after a power cut.
+    pub(super) named: BTreeSet<usize>,
     pub(super) buffer: Vec<u8>,
     /// The top-level file or folder.
     pub(super) top: PathBuf,
@@ -143,7 +149,9 @@ impl Disk {
         }
         self.verified.set(piece);
         self.doubtful.remove(&piece);
+        self.unsure.remove(&piece);
         self.lost.remove(&piece);
+        self.untold.remove(&piece);
         Ok(())
     }
 

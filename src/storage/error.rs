@@ -66,3 +66,12 @@ pub(crate) fn is_full(error: &io::Error) -> bool {
 pub(crate) fn is_broken(error: &io::Error) -> bool {
     error.raw_os_error() == Some(rustix::io::Errno::IO.raw_os_error())
 }
+
+/// Whether nothing can be written there at all, so that nothing waits to be.
+pub(crate) fn is_read_only(error: &io::Error) -> bool {
+    use rustix::io::Errno;
+    let codes = [Errno::ROFS, Errno::INVAL, Errno::NOTSUP].map(Errno::raw_os_error);
+    error
+        .raw_os_error()
+        .is_some_and(|code| codes.contains(&code))
+}

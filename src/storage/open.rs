@@ -14,7 +14,7 @@ use sha1::{Digest as _, Sha1};
 use super::backing::{Fingerprint, Place, Storage};
 use super::check::{self, CheckProgress, Findings, OpenMode, Recorded};
 use super::disk::{Disk, Standing, Watched};
-use super::error::{OpenError, is_full};
+use super::error::{OpenError, is_full, is_read_only};
 use super::files::Files;
 use super::foreign;
 use super::journal::{self, Journal, Record, Unreadable};
@@ -120,8 +120,17 @@ impl Disk {
         findings: Findings,
         top: PathBuf,
     ) -> Disk {
-        let watched = |(seen, protected)| Watched {
-            standing: Standing::Open,
+        let unsure: BTreeSet<u32> = findings.unsure.iter_set().collect();
+        let shaky: BTreeSet<usize> = unsure
+            .iter()
+            .flat_map(|piece| layout.piece_spans(*piece).map(|span| span.file))
+            .collect();
+        let watched = |(file, (seen, protected))| Watched {
+            standing: if shaky.contains(&file) {
+                Standing::Disturbed
+            } else {
+                Standing::Open
+            },
             seen,
             protected,
         };
@@ -132,12 +141,15 @@ impl Disk {
             notes: Notes::default(),
             durable: findings.have,
             verified: findings.hashed,
-            files: files.map(watched).collect(),
+            files: files.enumerate().map(watched).collect(),
             unsynced: Unsynced::default(),
             syncing: Vec::new(),
             doubtful: BTreeSet::new(),
             doubts_due: None,
             lost: BTreeSet::new(),
+            untold: BTreeSet::new(),
+            unsure,
+            named: BTreeSet::new(),
             buffer: vec![0; BUFFER],
             top,
         }
@@ -145,6 +157,7 @@ impl Disk {
 
     /// What was found by hashing may be in the page cache only: after a `kill -9` it is.
     fn sync_found(&mut self) -> Result<(), OpenError> {
+        let mut synced_files = Vec::new();
         for file in 0..self.files.len() {
             let found = self
                 .layout
@@ -158,7 +171,16 @@ impl Disk {
                 Ok(None) => Ok(()),
                 Err(error) => Err(error),
             };
-            synced.map_err(refused(&self.storage.path(file), "sync"))?;
+            match synced {
+                // Nothing on a read-only device waits to be written, and some cannot even be asked.
+                Err(error) if is_read_only(&error) => {}
+                other => other.map_err(refused(&self.storage.path(file), "sync"))?,
+            }
+            synced_files.push(file);
+        }
+        // If it fails, what is found now may have to be fetched after a power cut: no false claim.
+        if self.storage.sync_names(&synced_files).is_ok() {
+            self.named.extend(synced_files);
         }
         Ok(())
     }

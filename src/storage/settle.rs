@@ -129,6 +129,11 @@ impl Disk {
         if touched.len() > SYNC_FILES {
             whole = self.storage.file_system(&touched);
         }
+        if whole.is_none()
+            && let Err(error) = self.sync_new_names(&touched)
+        {
+            failed = Some(describe("sync", "the folder", &error));
+        }
         for file in touched.into_iter().filter(|_| whole.is_none()) {
             let path = self.storage.path(file).display().to_string();
             match self.storage.handle(file) {
@@ -150,6 +155,17 @@ impl Disk {
             whole,
             failed,
         }
+    }
+
+    /// The names of files that were not durable yet; each costs its folders one sync in a run.
+    fn sync_new_names(&mut self, files: &[usize]) -> io::Result<()> {
+        let new = |file: &usize| !self.named.contains(file);
+        let new: Vec<usize> = files.iter().copied().filter(new).collect();
+        if !new.is_empty() {
+            self.storage.sync_names(&new)?;
+            self.named.extend(new);
+        }
+        Ok(())
     }
 
     /// After a failed sync: what the device holds is read back past the cache and hashed.
@@ -259,10 +275,17 @@ impl Disk {
             return Ok(false);
         }
         if matches!(standing, Standing::Disturbed | Standing::Changed) {
+            // All of them, so that all that are wrong are fetched again at once.
+            let mut wrong = None;
             for piece in pieces {
-                if !self.verified.has(piece) {
-                    self.verify(piece)?;
+                if !self.verified.has(piece)
+                    && let Err(error) = self.verify(piece)
+                {
+                    wrong = Some(error);
                 }
+            }
+            if let Some(error) = wrong {
+                return Err(error);
             }
             // Every piece was hashed just now, and `look` will notice the next change.
             if let Some(watched) = self.files.get_mut(file) {
@@ -305,6 +328,7 @@ impl Disk {
             // Another one lies there now, or none: nothing of it is kept from the old one.
             let foreign = named && seen.is_some();
             watched.protected = if foreign { WHOLE } else { 0 };
+            self.named.remove(&file);
         }
         watched.seen = seen;
         watched.standing = match watched.standing {
@@ -321,6 +345,7 @@ impl Disk {
         match check::is_right(&self.layout, &mut *self.storage, piece, &mut self.buffer) {
             Ok(true) => {
                 self.verified.set(piece);
+                self.unsure.remove(&piece);
                 Ok(())
             }
             Ok(false) => Err(self.lose(piece)),
@@ -330,10 +355,51 @@ impl Disk {
         }
     }
 
+    /// Hashes one of the pieces that are believed since a run that ended by force; whether more wait.
+    pub fn check_next(&mut self) -> bool {
+        let Some(piece) = self.unsure.pop_first() else {
+            return false;
+        };
+        let files: BTreeSet<usize> = self.layout.piece_spans(piece).map(|it| it.file).collect();
+        for file in &files {
+            self.look(*file);
+        }
+        if !self.verified.has(piece)
+            && let Err(error) = self.verify(piece)
+        {
+            tracing::warn!(piece, ?error, "recorded, and not to be read as it was");
+        }
+        if self.unsure.is_empty() {
+            self.believe_again();
+        }
+        !self.unsure.is_empty()
+    }
+
+    /// Files of which everything recorded was hashed are as good as if the last run had ended tidily.
+    fn believe_again(&mut self) {
+        for file in 0..self.files.len() {
+            let mut pieces = self.layout.pieces_of(file);
+            let hashed = pieces.all(|it| !self.durable.has(it) || self.verified.has(it));
+            if let Some(watched) = self.files.get_mut(file)
+                && watched.standing == Standing::Disturbed
+                && hashed
+            {
+                watched.standing = Standing::Open;
+            }
+        }
+    }
+
+    /// Pieces that turned out damaged since the last call, other than those that a read has told of.
+    pub fn take_lost(&mut self) -> Vec<u32> {
+        std::mem::take(&mut self.untold).into_iter().collect()
+    }
+
     /// A piece is not what it was.
     pub(super) fn lose(&mut self, piece: u32) -> DiskError {
         self.verified.clear(piece);
+        self.unsure.remove(&piece);
         self.lost.insert(piece);
+        self.untold.insert(piece);
         if self.durable.clear(piece) {
             self.notes.record([Record::Lost(piece)]);
         }

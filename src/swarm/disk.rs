@@ -85,6 +85,11 @@ pub enum Reply {
         /// Why. [`DiskError::Damaged`] takes the piece back.
         error: DiskError,
     },
+    /// A piece that was stored turned out damaged or missing while nobody had asked for it.
+    Lost {
+        /// Piece index.
+        piece: u32,
+    },
 }
 
 /// Why a job failed.

@@ -205,3 +205,72 @@ fn two_runs_that_stop_anywhere_complete_together() {
         sample.assert_complete(&folder.path().join("out"));
     }
 }
+
+/// Rows S1: after a run that ended by force what was recorded is believed at once, hashed in idle moments, and what is
+/// not as it was is given back and fetched again before the file gets its name.
+#[test]
+fn after_a_kill_recorded_pieces_wait_for_no_hashing() {
+    for damage in [None, Some(40_000)] {
+        let folder = tempfile::tempdir().unwrap();
+        let sample = single();
+        let now = start();
+        let mut disk = sample.open(folder.path(), OpenMode::Resume).unwrap().disk;
+        for piece in [0, 1, 2] {
+            disk.perform(now, sample.store(piece));
+        }
+        disk.flush(now).unwrap();
+        drop(disk);
+        if let Some(at) = damage {
+            let part = folder.path().join("out/top.part");
+            let mut bytes = std::fs::read(&part).unwrap();
+            bytes[at] ^= 1;
+            std::fs::write(&part, bytes).unwrap();
+        }
+        let (opened, hashed) = sample
+            .open_counting(folder.path(), OpenMode::Resume)
+            .unwrap();
+        let Opened { mut disk, have } = opened;
+        assert_eq!(have.iter_set().collect::<Vec<_>>(), [0, 1, 2]);
+        assert_eq!(hashed, 0);
+        // Asked for before it was hashed: hashed now.
+        let reply = disk.perform(now, ask(first_block(&sample, 1)));
+        assert_eq!(matches!(reply, Reply::Block { .. }), damage.is_none());
+        while disk.check_next() {}
+        let lost = disk.take_lost();
+        assert_eq!(lost.is_empty(), damage.is_none());
+        for piece in lost.into_iter().chain([3]) {
+            disk.perform(now, sample.store(piece));
+        }
+        disk.flush(now).unwrap();
+        sample.assert_complete(&folder.path().join("out"));
+    }
+}
+
+/// Rows S1: without an idle moment the last look before the name finds all the damage at once.
+#[test]
+fn after_a_kill_the_final_name_waits_for_the_hash() {
+    let folder = tempfile::tempdir().unwrap();
+    let sample = single();
+    let now = start();
+    let mut disk = sample.open(folder.path(), OpenMode::Resume).unwrap().disk;
+    for piece in [0, 1, 2] {
+        disk.perform(now, sample.store(piece));
+    }
+    disk.flush(now).unwrap();
+    drop(disk);
+    let part = folder.path().join("out/top.part");
+    let mut bytes = std::fs::read(&part).unwrap();
+    bytes[5] ^= 1;
+    bytes[70_000] ^= 1;
+    std::fs::write(&part, bytes).unwrap();
+    let mut disk = sample.open(folder.path(), OpenMode::Resume).unwrap().disk;
+    disk.perform(now, sample.store(3));
+    assert_eq!(disk.flush(now), Err(DiskError::Damaged));
+    assert!(!folder.path().join("out/top").exists());
+    assert_eq!(disk.take_lost(), [0, 2]);
+    for piece in [0, 2] {
+        disk.perform(now, sample.store(piece));
+    }
+    disk.flush(now).unwrap();
+    sample.assert_complete(&folder.path().join("out"));
+}

@@ -39,6 +39,7 @@ impl Torrent {
                     self.lose(now, block.piece);
                 }
             }
+            Reply::Lost { piece } => self.lose(now, piece),
         }
     }
 
