@@ -1,6 +1,7 @@
-//! A disk that gets full: it is said, what is verified stays, and no corrupt file ever gets its final name.
+//! A disk that gets full or goes away: it is said, what is verified stays, nothing is put elsewhere, and no corrupt file ever
+//! gets its final name.
 //!
-//! The disk is a tmpfs that the test mounts, so these need root.
+//! The disk is a tmpfs that the test mounts, so these need root. `TRACKLESS_FAULTS=long` fills it 20 times instead of 2.
 #![allow(
     clippy::disallowed_methods,
     reason = "real processes run on the real clock"
@@ -14,8 +15,10 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
 
+use rand::{RngExt, SeedableRng};
+use rand_chacha::ChaCha8Rng;
 use support::client::{Bench, STUCK, events, served};
-use support::peer::{Conduct, Peer};
+use support::peer::{BLOCK, Conduct, Peer};
 use support::process::Process;
 use support::torrent::Sample;
 use support::{seconds, wait_until};
@@ -151,4 +154,173 @@ fn a_disk_that_is_too_small_is_said_and_with_space_it_works() {
 
     disk.resize(64);
     bench.finish(&sample, &[&peer]);
+}
+
+fn long() -> bool {
+    std::env::var_os("TRACKLESS_FAULTS").is_some_and(|value| value == "long")
+}
+
+/// What the last progress event says of a pause.
+fn pause(process: &Process) -> Option<String> {
+    let last = events(process, "progress").pop()?;
+    let paused = last["state"] == "paused";
+    paused.then(|| last["reason"].as_str().unwrap_or_default().to_owned())
+}
+
+/// Rows S4: full at random moments of one download, room again each time: it goes on by itself within 30 seconds, fetches
+/// hardly anything twice, and ends right.
+#[test]
+fn a_download_goes_on_by_itself_when_the_full_disk_has_room_again() {
+    let seed = 0x6675_6c6c;
+    let mut random = ChaCha8Rng::seed_from_u64(seed);
+    let fills = if long() { 20 } else { 2 };
+    let mut bench = Bench::new();
+    let sample = Sample::single(bench.folder(), "self.bin", 6_000_000 * fills, 65_536);
+    let Some(disk) = SmallDisk::mount(bench.output(), 512) else {
+        return;
+    };
+    let peer = Peer::start(42, &sample, SLOW);
+    let source = sample.torrent.to_str().expect("ASCII").to_owned();
+    let mut process = bench.start(bench.get(&source, &[&peer]));
+    let mut slowest = Duration::ZERO;
+    for fill in 0..fills {
+        let before = peer.seen().blocks.len();
+        let more = random.random_range(20..200);
+        assert!(served(&peer, before + more, &mut process), "it ended early");
+        let ballast = disk.fill();
+        let said = wait_until(seconds(20), || pause(&process).is_some());
+        assert!(
+            said.is_some(),
+            "fill {fill}: a full disk, and nothing is said"
+        );
+        let reason = pause(&process).unwrap_or_default();
+        assert!(reason.contains("full"), "{reason}");
+        fs::remove_file(ballast).expect("the ballast");
+        let before = peer.seen().blocks.len();
+        let resumed = wait_until(seconds(30), || peer.seen().blocks.len() > before);
+        slowest = slowest.max(resumed.expect("it never went on"));
+    }
+    assert_eq!(process.wait(STUCK).code(), Some(0));
+    assert!(sample.is_complete_in(bench.output()), "the file differs");
+    let seen = peer.seen();
+    let again = seen.blocks.len() - sample.content.len().div_ceil(BLOCK);
+    println!("{fills} fills, slowest resume {slowest:?}, {again} blocks fetched twice");
+    assert!(seen.asked_again.is_empty(), "had and asked again");
+    assert!(again <= 4 * fills, "{again} blocks fetched twice");
+}
+
+/// Rows S5: the state folder is full from the start, or becomes full: the download ends right all the same, and what could be
+/// saved before is still there.
+#[test]
+fn a_full_state_folder_costs_no_download() {
+    let mut bench = Bench::new();
+    let state = bench.folder().join("state");
+    fs::create_dir(&state).expect("a folder");
+    let Some(disk) = SmallDisk::mount(&state, 1) else {
+        return;
+    };
+    for (host, blocks) in [(43, 0), (44, 100)] {
+        let name = format!("stateless-{host}.bin");
+        let sample = Sample::single(bench.folder(), &name, 4_000_000, 65_536);
+        let peer = Peer::start(host, &sample, SLOW);
+        let mut ballast = (blocks == 0).then(|| disk.fill());
+        let source = sample.torrent.to_str().expect("ASCII").to_owned();
+        let mut process = bench.start(bench.get(&source, &[&peer]));
+        assert!(served(&peer, blocks, &mut process), "it ended early");
+        let ballast = ballast.take().unwrap_or_else(|| disk.fill());
+        assert_eq!(process.wait(STUCK).code(), Some(0));
+        assert!(sample.is_complete_in(bench.output()), "the file differs");
+        fs::remove_file(ballast).expect("the ballast");
+        bench.finish(&sample, &[&peer]);
+        assert!(peer.seen().asked_again.is_empty(), "had and asked again");
+    }
+}
+
+/// A disk that can be put in and taken out.
+struct Drawer {
+    disk: SmallDisk,
+    at: PathBuf,
+}
+
+impl Drawer {
+    /// One beside the results of `bench`, put in there.
+    fn new(bench: &Bench) -> Option<Self> {
+        let folder = bench.folder().join("disk");
+        fs::create_dir(&folder).expect("a folder");
+        let disk = SmallDisk::mount(&folder, 64)?;
+        let drawer = Self {
+            disk,
+            at: bench.output().to_owned(),
+        };
+        drawer.put_in();
+        Some(drawer)
+    }
+
+    fn put_in(&self) {
+        let mut mount = Command::new("mount");
+        mount.arg("--bind").arg(&self.disk.0).arg(&self.at);
+        assert!(mount.status().expect("mount").success());
+    }
+
+    fn take_out(&self) {
+        let status = Command::new("umount").arg("-l").arg(&self.at).status();
+        assert!(status.expect("umount").success());
+    }
+}
+
+impl Drop for Drawer {
+    fn drop(&mut self) {
+        let _ = Command::new("umount").arg("-lq").arg(&self.at).status();
+    }
+}
+
+/// Rows S10, S11: the disk is not mounted when the download is to go on: nothing is written where it was, and when it is back
+/// nothing is fetched twice.
+#[test]
+fn an_unmounted_disk_is_not_taken_for_an_empty_one() {
+    for (host, below) in [(45, ""), (46, "downloads")] {
+        let mut bench = Bench::new();
+        let sample = Sample::single(bench.folder(), "away.bin", 6_000_000, 65_536);
+        let Some(drawer) = Drawer::new(&bench) else {
+            return;
+        };
+        bench.put_below(below);
+        let peer = Peer::start(host, &sample, SLOW);
+        let source = sample.torrent.to_str().expect("ASCII").to_owned();
+        let mut process = bench.start(bench.get(&source, &[&peer]));
+        assert!(served(&peer, 100, &mut process), "it ended early");
+        process.signal("INT");
+        process.wait(STUCK);
+        drop(process);
+        drawer.take_out();
+        let mut process = bench.start(bench.get(&source, &[&peer]));
+        assert_eq!(process.wait(STUCK).code(), Some(7), "{below}");
+        let said = events(&process, "error")[0]["message"].to_string();
+        assert!(said.contains("mounted"), "{said}");
+        drop(process);
+        let left = fs::read_dir(&drawer.at).expect("the mount point").count();
+        assert_eq!(left, 0, "something lies where the disk was");
+        drawer.put_in();
+        bench.finish(&sample, &[&peer]);
+        assert!(peer.seen().asked_again.is_empty(), "had and asked again");
+    }
+}
+
+/// Rows S11: the disk is taken out while it is written to: all of it goes to the disk, nothing to where it was mounted.
+#[test]
+fn a_disk_taken_out_while_it_is_used_gets_everything() {
+    let mut bench = Bench::new();
+    let sample = Sample::single(bench.folder(), "taken.bin", 6_000_000, 65_536);
+    let Some(drawer) = Drawer::new(&bench) else {
+        return;
+    };
+    let peer = Peer::start(47, &sample, SLOW);
+    let source = sample.torrent.to_str().expect("ASCII").to_owned();
+    let mut process = bench.start(bench.get(&source, &[&peer]));
+    assert!(served(&peer, 100, &mut process), "it ended early");
+    drawer.take_out();
+    assert_eq!(process.wait(STUCK).code(), Some(0));
+    let left = fs::read_dir(&drawer.at).expect("the mount point").count();
+    assert_eq!(left, 0, "something lies where the disk was");
+    assert!(sample.is_complete_in(&drawer.disk.0), "the file differs");
 }

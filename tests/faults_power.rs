@@ -9,6 +9,11 @@
     reason = "real processes run on the real clock"
 )]
 
+#[allow(
+    dead_code,
+    unreachable_pub,
+    reason = "one part for each test binary, which has no outside"
+)]
 mod drive;
 
 use std::collections::BTreeSet;
@@ -136,10 +141,9 @@ fn cut(seed: u64, cuts: usize, honesty: Honesty) -> Option<Findings> {
             let finished = run(folder.path(), &content, &drive, &mut recorded, &mut random);
             let was_cut = drive.state().off;
             if !was_cut {
-                assert!(
-                    finished,
-                    "seed {seed}: it ends neither by itself nor by a cut"
-                );
+                // Over a liar it may end by noticing, which is no end of the download.
+                let fine = finished || honesty == Honesty::Liar;
+                assert!(fine, "seed {seed}: it ends neither by itself nor by a cut");
                 findings.downloads += 1;
                 break;
             }

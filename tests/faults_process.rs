@@ -22,8 +22,11 @@ const SLOW: Conduct = Conduct {
     ..Conduct::HONEST
 };
 
-/// How often the first test kills.
-const KILLS: usize = 20;
+/// How often the first test kills: 20 times, or 200 with `TRACKLESS_FAULTS=long`.
+fn kills() -> usize {
+    let long = std::env::var_os("TRACKLESS_FAULTS").is_some_and(|value| value == "long");
+    if long { 200 } else { 20 }
+}
 
 /// Rows S1: `kill -9` at random moments, counted by block.
 #[test]
@@ -31,10 +34,11 @@ fn killed_at_twenty_moments_no_recorded_piece_is_fetched_again() {
     let seed = 0x7261_636b;
     let mut random = ChaCha8Rng::seed_from_u64(seed);
     let mut bench = Bench::new();
+    let wanted = kills();
     let files = [
-        ("one.bin", 9_000_000),
-        ("two/three.bin", 12_000_011),
-        ("two/four.bin", 3_000_000),
+        ("one.bin", 450_000 * wanted),
+        ("two/three.bin", 600_000 * wanted + 11),
+        ("two/four.bin", 150_000 * wanted),
     ];
     let sample = Sample::multi(bench.folder(), "killed", &files, 131_072);
     let peer = Peer::start(2, &sample, SLOW);
@@ -43,11 +47,11 @@ fn killed_at_twenty_moments_no_recorded_piece_is_fetched_again() {
 
     let mut kills = 0;
     let mut reported = 0;
-    while kills < KILLS {
+    while kills < wanted {
         let before = peer.seen().blocks.len();
         let mut process = bench.start(bench.get(&source, &[&peer]));
         // The moments differ by blocks, not by time: a slow machine is interrupted at the same places.
-        let wait = random.random_range(1..=blocks / KILLS);
+        let wait = random.random_range(1..=blocks / wanted);
         if !served(&peer, before + wait, &mut process) {
             break;
         }
@@ -64,7 +68,7 @@ fn killed_at_twenty_moments_no_recorded_piece_is_fetched_again() {
         let have = have.filter_map(|it| it["have"].as_u64()).max().unwrap_or(0);
         reported = reported.max(usize::try_from(have).expect("64 bit"));
     }
-    assert!(kills == KILLS, "complete after {kills} kills");
+    assert!(kills == wanted, "complete after {kills} kills");
     bench.finish(&sample, &[&peer]);
 
     let seen = peer.seen();
@@ -169,4 +173,29 @@ fn the_second_ctrl_c_ends_at_once() {
         "took {:?}",
         start.elapsed()
     );
+}
+
+/// Rows S15: the second process on the same files is refused at once and told which one holds them; after `kill -9` of the
+/// holder the lock is nobody's.
+#[test]
+fn the_second_process_names_the_first() {
+    let mut bench = Bench::new();
+    let sample = Sample::single(bench.folder(), "held.bin", 4_000_000, 65_536);
+    let peer = Peer::start(6, &sample, SLOW);
+    let source = sample.torrent.to_str().expect("ASCII").to_owned();
+    let mut holder = bench.start(bench.get(&source, &[&peer]));
+    assert!(served(&peer, 20, &mut holder), "it ended too early");
+
+    let start = Instant::now();
+    let mut second = bench.start(bench.get(&source, &[&peer]));
+    let status = second.wait(STUCK);
+    let took = start.elapsed();
+    assert_eq!(status.code(), Some(10), "{}", second.stdout());
+    assert!(took < Duration::from_secs(1), "took {took:?}");
+    let said = events(&second, "error")[0]["message"].to_string();
+    assert!(said.contains(&format!("process {}", holder.id())), "{said}");
+
+    holder.kill();
+    bench.finish(&sample, &[&peer]);
+    assert!(peer.seen().asked_again.is_empty(), "had and asked again");
 }

@@ -52,6 +52,8 @@ pub(crate) struct Recorded {
     /// What was recorded first of each file. A run begins by writing there, in place of the size,
     /// how many bytes of the file are not ours; see [`Recorded::claim`].
     claims: BTreeMap<usize, Fingerprint>,
+    /// Where the output folder lay.
+    device: Option<u64>,
     clean: bool,
 }
 
@@ -77,6 +79,7 @@ impl Recorded {
                     recorded.seen.insert(*file as usize, *print);
                     recorded.claims.entry(*file as usize).or_insert(*print);
                 }
+                Record::Device(device) => recorded.device = Some(*device),
                 Record::Opened | Record::Closed => {}
             }
         }
@@ -96,6 +99,12 @@ impl Recorded {
         } else {
             Trust::None
         }
+    }
+
+    /// Whether pieces were recorded on another device than this: if none of the files is there, that
+    /// device is not mounted.
+    pub(crate) fn lay_elsewhere(&self, device: u64) -> bool {
+        self.have.count() > 0 && self.device.is_some_and(|known| known != device)
     }
 
     /// Whether a file is one we have written before, whatever became of it.

@@ -24,6 +24,16 @@ pub enum OpenError {
         /// Who, if it said so.
         process: Option<u32>,
     },
+    /// The files lay on another device, and none of them is here.
+    #[error(
+        "{} is on another disk than before and holds none of the files: is the disk mounted? \
+         (--force starts anew)",
+        path.display()
+    )]
+    Elsewhere {
+        /// The output folder.
+        path: PathBuf,
+    },
     /// Something else is there already. It was not touched.
     #[error("{} exists and is not what this torrent contains", path.display())]
     Conflict {

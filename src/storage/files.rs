@@ -82,6 +82,11 @@ impl Files {
         Ok(())
     }
 
+    /// Whether any file is there, finished or not.
+    pub(crate) fn has_any(&self) -> bool {
+        self.places.iter().any(|place| *place != Place::Missing)
+    }
+
     fn path_at(&self, index: usize, place: Place) -> PathBuf {
         let path = self.name(index, place).unwrap_or_default();
         path.iter()

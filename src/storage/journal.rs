@@ -48,6 +48,8 @@ pub(crate) enum Record {
     Opened,
     /// A run ended with everything durable and recorded.
     Closed,
+    /// The output folder lies on this device.
+    Device(u64),
 }
 
 /// A journal that is open for appending.
@@ -204,6 +206,10 @@ impl Record {
             }
             Record::Opened => out.push(4),
             Record::Closed => out.push(5),
+            Record::Device(device) => {
+                out.push(6);
+                out.extend_from_slice(&device.to_be_bytes());
+            }
         }
         let place = base.saturating_add(start as u64);
         let sum = checksum(hash, place, out.get(start..).unwrap_or_default());
@@ -243,6 +249,7 @@ impl Cursor<'_> {
             ),
             [4] => Record::Opened,
             [5] => Record::Closed,
+            [6] => Record::Device(u64::from_be_bytes(self.take()?)),
             _ => return None,
         };
         let sum = checksum(hash, start as u64, self.bytes.get(start..self.at)?);

@@ -3,55 +3,78 @@
 //! Invariant: records reach the journal in order. A state folder that is full or gone stops no
 //! download; it only costs hashing at the next start. Knows no payload.
 
+use std::path::PathBuf;
+
+use bytes::Bytes;
+
 use super::journal::{Journal, Record};
 use super::lock::Lock;
+use crate::metainfo::InfoHash;
 
 /// A journal, if one is kept, and what is not in it yet.
 #[derive(Debug, Default)]
 pub(crate) struct Notes {
-    journal: Option<Journal>,
+    kept: Kept,
     waiting: Vec<Record>,
     _lock: Option<Lock>,
 }
 
-impl Notes {
-    /// With a journal.
-    pub(crate) fn new(journal: Journal, lock: Lock) -> Notes {
-        Notes {
-            journal: Some(journal),
-            waiting: Vec::new(),
-            _lock: Some(lock),
-        }
-    }
+#[derive(Debug, Default)]
+enum Kept {
+    /// Nothing is.
+    #[default]
+    Nowhere,
+    /// It could not be begun yet. The old one stays; it claims nothing that is not there.
+    Later(Beginning),
+    /// In this one.
+    In(Journal),
+}
 
-    /// Without a journal, still alone.
-    pub(crate) fn unkept(lock: Lock) -> Notes {
-        Notes {
-            journal: None,
+/// How a journal begins.
+#[derive(Debug)]
+pub(crate) struct Beginning {
+    /// Where it is.
+    pub(crate) path: PathBuf,
+    /// Of which torrent.
+    pub(crate) hash: InfoHash,
+    /// The raw `info` dictionary.
+    pub(crate) info: Bytes,
+}
+
+impl Notes {
+    /// Begins a journal with these records, now or, if the state folder is full, when there is room.
+    pub(crate) fn new(beginning: Beginning, records: Vec<Record>, lock: Lock) -> Notes {
+        let mut notes = Notes {
+            kept: Kept::Later(beginning),
             waiting: Vec::new(),
             _lock: Some(lock),
-        }
+        };
+        notes.record(records);
+        notes
     }
 
     /// Records, durably if possible. `false`: not now; the records wait.
     pub(crate) fn record(&mut self, records: impl IntoIterator<Item = Record>) -> bool {
-        let Some(journal) = &mut self.journal else {
+        if matches!(self.kept, Kept::Nowhere) {
             return true;
-        };
+        }
         self.waiting.extend(records);
         if self.waiting.is_empty() {
             return true;
         }
-        match journal.append(&self.waiting) {
-            Ok(()) => {
-                self.waiting.clear();
-                true
+        let recorded = match &mut self.kept {
+            Kept::Nowhere => Ok(()),
+            Kept::In(journal) => journal.append(&self.waiting),
+            Kept::Later(Beginning { path, hash, info }) => {
+                let begun = Journal::create(path, *hash, info, &self.waiting);
+                begun.map(|journal| self.kept = Kept::In(journal))
             }
-            Err(error) => {
-                tracing::warn!(%error, "the torrent's state could not be saved");
-                false
-            }
+        };
+        match recorded {
+            Ok(()) => self.waiting.clear(),
+            Err(error) => tracing::warn!(%error, "the torrent's state could not be saved"),
         }
+        self.waiting.is_empty()
     }
 }
 

@@ -4,6 +4,7 @@
 //! peers.
 
 use std::collections::BTreeSet;
+use std::fs::File;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -17,10 +18,10 @@ use super::disk::{Disk, Standing, Watched};
 use super::error::{OpenError, is_full, is_read_only};
 use super::files::Files;
 use super::foreign;
-use super::journal::{self, Journal, Record, Unreadable};
+use super::journal::{self, Record, Unreadable};
 use super::layout::Layout;
 use super::lock::{Lock, Tried, lock};
-use super::notes::{Notes, ranges};
+use super::notes::{Beginning, Notes, ranges};
 use super::sync::Unsynced;
 use crate::metainfo::{Info, InfoHash};
 use crate::swarm::Bitfield;
@@ -83,14 +84,23 @@ impl Disk {
     ) -> Result<Opened, OpenError> {
         let layout = Arc::new(layout);
         let Location { output, state } = location;
-        std::fs::create_dir_all(&output).map_err(refused(&output, "create"))?;
         let kept = match &state {
             Some(state) => Some(keep(state, &output, hash)?),
             None => None,
         };
-        let mut files = look_below(&output, &layout)?;
         let records = kept.as_ref().map_or(&[][..], |kept| &kept.records);
         let recorded = Recorded::new(&layout, records);
+        let device = device_of(&output).map_err(refused(&output, "find"))?;
+        let suspected = mode != OpenMode::Force && recorded.lay_elsewhere(device);
+        // Before anything is made: below an empty mount point it would hide when the disk comes back.
+        if suspected && !output.exists() {
+            return Err(OpenError::Elsewhere { path: output });
+        }
+        make_folder(&output).map_err(refused(&output, "create"))?;
+        let mut files = look_below(&output, &layout)?;
+        if suspected && !files.has_any() {
+            return Err(OpenError::Elsewhere { path: output });
+        }
         let mut findings = check::examine(&layout, &mut files, &recorded, mode, progress);
         if let Some(path) = foreign::judge(&layout, &files, &recorded, mode, &mut findings) {
             return Err(OpenError::Conflict { path });
@@ -101,7 +111,7 @@ impl Disk {
         let mut disk = Disk::ready(layout, Box::new(files), findings, top);
         disk.sync_found()?;
         if let Some(kept) = kept {
-            disk.notes = start_notes(kept, hash, info, &disk);
+            disk.notes = start_notes(kept, (hash, info), device, &disk);
         }
         // A run that was killed may have left complete files under their unfinished names.
         if let Err(error) = disk.settle(0..disk.files.len()) {
@@ -213,7 +223,7 @@ fn look_below(root: &Path, layout: &Arc<Layout>) -> Result<Files, OpenError> {
 
 /// Locks, then reads what was recorded.
 fn keep(state: &Path, output: &Path, hash: InfoHash) -> Result<Kept, OpenError> {
-    std::fs::create_dir_all(state).map_err(refused(state, "create"))?;
+    make_folder(state).map_err(refused(state, "create"))?;
     let path = journal_path(state, output, hash).map_err(refused(output, "find"))?;
     let lock_path = path.with_extension("lock");
     let lock = match lock(&lock_path).map_err(refused(&lock_path, "lock"))? {
@@ -246,10 +256,56 @@ fn keep(state: &Path, output: &Path, hash: InfoHash) -> Result<Kept, OpenError> 
 
 /// The same torrent may lie in two folders, in two states.
 fn journal_path(state: &Path, output: &Path, hash: InfoHash) -> io::Result<PathBuf> {
-    let whole = output.canonicalize()?;
+    let whole = whole_path(output)?;
     let digest: [u8; 20] = Sha1::digest(whole.as_os_str().as_encoded_bytes()).into();
     let folder = hex::encode(&digest[..8]);
     Ok(state.join(format!("{hash}-{folder}.journal")))
+}
+
+/// A path without links and relative parts, also if its end does not exist yet.
+fn whole_path(path: &Path) -> io::Result<PathBuf> {
+    let (existing, rest) = existing(path);
+    let whole = existing.canonicalize()?;
+    Ok(rest.map_or_else(|| whole.clone(), |rest| whole.join(rest)))
+}
+
+/// The nearest ancestor that exists, and what is missing below it.
+fn existing(path: &Path) -> (&Path, Option<&Path>) {
+    let mut ancestors = path.ancestors();
+    let found = ancestors.find(|it| !it.as_os_str().is_empty() && it.exists());
+    let found = found.unwrap_or(Path::new("."));
+    let rest = path.strip_prefix(found).unwrap_or(path);
+    (
+        found,
+        Some(rest).filter(|rest| !rest.as_os_str().is_empty()),
+    )
+}
+
+/// The device of a folder, or on which it would be made.
+fn device_of(path: &Path) -> io::Result<u64> {
+    Ok(rustix::fs::stat(existing(path).0)?.st_dev)
+}
+
+/// Makes a folder and those above it, so that a power cut does not take it away with all that is in it.
+fn make_folder(path: &Path) -> io::Result<()> {
+    let (found, rest) = existing(path);
+    if rest.is_none() {
+        // What is no folder is found out by whoever looks into it.
+        return Ok(());
+    }
+    let above = found.to_owned();
+    std::fs::create_dir_all(path)?;
+    let made = path.ancestors().skip(1);
+    for folder in made.take_while(|it| it.starts_with(&above)) {
+        let folder = if folder.as_os_str().is_empty() {
+            Path::new(".")
+        } else {
+            folder
+        };
+        // Some folders may be passed and not opened, some file systems cannot sync folders.
+        let _ = File::open(folder).and_then(|folder| folder.sync_all());
+    }
+    Ok(())
 }
 
 /// The raw `info` dictionary of a torrent that was open before, in whatever folder: a magnet link
@@ -286,8 +342,9 @@ fn room(layout: &Layout, have: &Bitfield, output: &Path) -> Result<(), OpenError
 }
 
 /// Starts the journal anew with what still holds. Its end is not a clean one: until this run ends.
-fn start_notes(kept: Kept, hash: InfoHash, info: &[u8], disk: &Disk) -> Notes {
+fn start_notes(kept: Kept, (hash, info): (InfoHash, &Bytes), device: u64, disk: &Disk) -> Notes {
     let mut records = ranges(disk.durable.iter_set());
+    records.push(Record::Device(device));
     // Whose they are comes first: after a `kill -9` what we have added must not pass as foreign,
     // nor what was there before us as ours.
     records.extend(disk.files.iter().enumerate().filter_map(|(file, watched)| {
@@ -301,14 +358,12 @@ fn start_notes(kept: Kept, hash: InfoHash, info: &[u8], disk: &Disk) -> Notes {
         ))
     }));
     records.push(Record::Opened);
-    match Journal::create(&kept.path, hash, info, &records) {
-        Ok(journal) => Notes::new(journal, kept.lock),
-        Err(error) => {
-            // The old one stays, and what it says of files that change from now on is not believed.
-            tracing::warn!(%error, "the torrent's state cannot be saved");
-            Notes::unkept(kept.lock)
-        }
-    }
+    let beginning = Beginning {
+        path: kept.path,
+        hash,
+        info: info.clone(),
+    };
+    Notes::new(beginning, records, kept.lock)
 }
 
 /// Bytes that this user may still write below a folder, or below its nearest ancestor that exists.

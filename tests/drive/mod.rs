@@ -20,6 +20,10 @@ pub use mount::Mounted;
 /// Bytes of a page: what a kernel writes back at once.
 pub const PAGE: usize = 4096;
 
+/// The name whose owner makes the drive hang. It has to be a process of its own: the kernel lets nobody end whose request
+/// is being answered, only those whose requests wait, as those of a dead server do.
+pub const PLUG: &str = ".plug";
+
 /// One page of a file.
 pub type Page = Arc<[u8; PAGE]>;
 
@@ -69,7 +73,7 @@ pub struct Faults {
     pub stall_every: u64,
     /// See there.
     pub stall: Duration,
-    /// From now on nothing is answered, until it is false again.
+    /// Whoever asks for [`PLUG`] waits for as long as this is true, and all others behind him.
     pub hangs: bool,
     /// Reads of this file from this byte on fail with EIO: part of its name, offset.
     pub bad_from: Option<(String, u64)>,
@@ -139,11 +143,10 @@ impl Drive {
         self.0.1.notify_all();
     }
 
-    /// Waits for as long as the drive hangs; then its state.
-    pub(crate) fn answering(&self) -> MutexGuard<'_, State> {
+    /// Waits for as long as the drive hangs.
+    pub(crate) fn wait_while_it_hangs(&self) {
         let hangs = |state: &mut State| state.faults.hangs;
-        let state = self.0.1.wait_while(self.state(), hangs);
-        state.unwrap_or_else(PoisonError::into_inner)
+        drop(self.0.1.wait_while(self.state(), hangs));
     }
 }
 

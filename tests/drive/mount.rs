@@ -4,7 +4,7 @@
 //! documentation first.
 
 use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::process::{Child, Command};
 use std::time::{Duration, SystemTime};
 
 use fuser::{
@@ -26,12 +26,16 @@ const ROOM: u64 = 4 << 20;
 /// `lseek(2)`: the next byte that is not in a hole.
 const SEEK_DATA: i32 = 3;
 
+/// How files are opened. A program that ends must not wait for a drive that hangs, so closing asks nothing.
+const UNCACHED: FopenFlags = FopenFlags::FOPEN_DIRECT_IO.union(FopenFlags::FOPEN_NOFLUSH);
+
 /// A drive in use; unmounted when dropped.
 #[derive(Debug)]
 pub struct Mounted {
     at: PathBuf,
     session: Option<BackgroundSession>,
     drive: Drive,
+    plug: Option<Child>,
 }
 
 impl Mounted {
@@ -47,6 +51,7 @@ impl Mounted {
                 at: at.to_owned(),
                 session: Some(session),
                 drive: drive.clone(),
+                plug: None,
             }),
             Err(error) => {
                 assert!(std::env::var_os("CI").is_none(), "cannot mount: {error}");
@@ -57,8 +62,29 @@ impl Mounted {
     }
 }
 
+impl Mounted {
+    /// From now on nobody is answered.
+    pub fn hang(&mut self) {
+        self.drive.break_it(|faults| faults.hangs = true);
+        let plug = Command::new("test")
+            .arg("-e")
+            .arg(self.at.join(super::PLUG))
+            .spawn();
+        self.plug = Some(plug.expect("coreutils"));
+    }
+
+    /// Everybody is answered again.
+    pub fn go_on(&mut self) {
+        self.drive.break_it(|faults| faults.hangs = false);
+        if let Some(mut plug) = self.plug.take() {
+            let _ = plug.wait();
+        }
+    }
+}
+
 impl Drop for Mounted {
     fn drop(&mut self) {
+        self.go_on();
         self.drive
             .break_it(|faults| *faults = super::Faults::default());
         // Lazily: a program that is still ending may stand in it.
@@ -77,7 +103,7 @@ impl Face {
         if !delay.is_zero() {
             std::thread::sleep(delay);
         }
-        self.0.answering()
+        self.0.state()
     }
 
     /// The same for what changes or syncs: EIO without power, EROFS if it must not.
@@ -146,6 +172,9 @@ macro_rules! answer {
 
 impl Filesystem for Face {
     fn lookup(&self, _: &Request, parent: INodeNo, name: &OsStr, reply: ReplyEntry) {
+        if name == super::PLUG {
+            self.0.wait_while_it_hangs();
+        }
         let found = self.look().and_then(|state| {
             let number = state.lookup(parent.0, name).ok_or(Errno::ENOENT)?;
             let node = state.live.get(&number).ok_or(Errno::ENOENT)?;
@@ -250,7 +279,7 @@ impl Filesystem for Face {
             let number = number.unwrap_or_else(|| state.make(parent.0, name, None));
             attributes(number, &state.live[&number])
         });
-        let direct = FopenFlags::FOPEN_DIRECT_IO;
+        let direct = UNCACHED;
         answer!(reply, found, |it| reply.created(
             &NEVER,
             &it,
@@ -262,8 +291,7 @@ impl Filesystem for Face {
 
     fn open(&self, _: &Request, _: INodeNo, _: OpenFlags, reply: ReplyOpen) {
         let found = self.look().map(drop);
-        answer!(reply, found, |_it| reply
-            .opened(FileHandle(0), FopenFlags::FOPEN_DIRECT_IO));
+        answer!(reply, found, |_it| reply.opened(FileHandle(0), UNCACHED));
     }
 
     fn read(

@@ -54,6 +54,11 @@ impl Bench {
         &self.output
     }
 
+    /// Results go to a folder below, which is not made; "" changes nothing.
+    pub fn put_below(&mut self, name: &str) {
+        self.output.push(name);
+    }
+
     /// `trackless get --json SOURCE` with the peers, ready to be started.
     pub fn get(&self, source: &str, peers: &[&Peer]) -> Command {
         let mut command = self.plain(source, peers);

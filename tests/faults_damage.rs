@@ -1,0 +1,195 @@
+//! Data that changes under a seed, and much of it after a kill: never a wrong byte goes out, and nobody waits for hashing.
+//!
+//! `TRACKLESS_FAULTS=long` damages 50 times instead of 10 and restarts with 10 GiB instead of 1.
+#![allow(
+    clippy::disallowed_methods,
+    clippy::disallowed_types,
+    reason = "real processes run on the real clock"
+)]
+
+mod support;
+
+use std::collections::BTreeSet;
+use std::fs::{self, File, OpenOptions};
+use std::net::{TcpListener, TcpStream};
+use std::os::unix::fs::FileExt;
+use std::path::Path;
+use std::process::Command;
+use std::time::{Duration, Instant};
+
+use rand::{RngExt, SeedableRng};
+use rand_chacha::ChaCha8Rng;
+use sha1::{Digest, Sha1};
+use support::client::{Bench, TRACKLESS, events};
+use support::line::{Has, Line};
+use support::process::Process;
+use support::torrent::{Sample, noise, string, torrent_file};
+use support::{seconds, wait_until};
+
+const PIECE: usize = 65_536;
+const BLOCK: u32 = 16_384;
+
+fn long() -> bool {
+    std::env::var_os("TRACKLESS_FAULTS").is_some_and(|value| value == "long")
+}
+
+/// A seed of `sample`, and the port it listens on.
+fn seed(bench: &mut Bench, sample: &Sample) -> (Process, u16) {
+    let mut command = Command::new(TRACKLESS);
+    command.arg("seed").arg(&sample.torrent);
+    command.arg("--data").arg(&sample.data);
+    command.arg("--state-dir").arg(bench.folder().join("state"));
+    command.args(["--json", "--bind", "127.0.0.1", "--port", "0"]);
+    command.args(["--allow-net", "127.0.0.0/8"]);
+    command.args(["--no-dht", "--no-pex", "--no-lsd", "--no-trackers"]);
+    command.env("HOME", bench.folder());
+    let process = bench.start(command);
+    let mut port = None;
+    wait_until(seconds(20), || {
+        let notes = events(&process, "note");
+        let words = notes.iter().filter_map(|note| note["message"].as_str());
+        port = words
+            .filter_map(|text| text.strip_prefix("listening on port "))
+            .find_map(|port| port.parse().ok());
+        port.is_some()
+    });
+    (process, port.expect("it says its port"))
+}
+
+/// A connection that may ask.
+fn leech(port: u16, sample: &Sample) -> Line {
+    let stream = TcpStream::connect(("127.0.0.1", port)).expect("it listens");
+    let mut line = Line::greet(stream, &sample.info_hash, Has::None).expect("it answers");
+    line.send(2, &[]).expect("interested");
+    line.wait_for(1).expect("unchoked");
+    line
+}
+
+/// Rows S8, S9: bytes of a file that is shared are changed, a hole is made or its end cut off, at random times and places, and
+/// all blocks around are asked for: not one wrong byte is sent, what is right still is.
+#[test]
+fn no_wrong_byte_of_damaged_data_is_ever_sent() {
+    let mut random = ChaCha8Rng::seed_from_u64(0x6461_6d61);
+    let mut bench = Bench::new();
+    let sample = Sample::single(bench.folder(), "shared.bin", 60 * PIECE, PIECE);
+    let path = sample.data.join("shared.bin");
+    let (_process, port) = seed(&mut bench, &sample);
+    let mut line = leech(port, &sample);
+    let (mut sent, mut refused) = (0, 0);
+    // Given up when damage was met; nobody is there to fetch them from.
+    let mut gone = BTreeSet::new();
+    for round in 0..if long() { 50 } else { 10 } {
+        let mut piece = random.random_range(0..sample.pieces());
+        while gone.contains(&piece) {
+            piece = (piece + 1) % sample.pieces();
+        }
+        let at = piece * PIECE + random.random_range(0..PIECE - 4_096);
+        let length = random.random_range(1..4_096);
+        // Sometimes asked for before, so that it was hashed and is warm.
+        let first = u32::try_from(piece).expect("small");
+        if random.random_bool(0.5) {
+            let _ = line.block(first, 0, BLOCK);
+        }
+        let file = OpenOptions::new()
+            .write(true)
+            .open(&path)
+            .expect("the file");
+        match round % 3 {
+            0 => file.write_all_at(&vec![0; length], at as u64),
+            1 => file.write_all_at(&noise(&round.to_string(), length), at as u64),
+            _ => file.set_len(at as u64),
+        }
+        .expect("it can be changed");
+        for begin in (0..4).map(|block| block * BLOCK) {
+            match line.block(first, begin, BLOCK) {
+                Some(block) => {
+                    let from = piece * PIECE + begin as usize;
+                    let right = &sample.content[from..from + BLOCK as usize];
+                    assert!(
+                        block == right,
+                        "round {round}: a wrong block of piece {piece}"
+                    );
+                    sent += 1;
+                }
+                None => {
+                    gone.insert(piece);
+                    refused += 1;
+                }
+            }
+        }
+        let healthy = (piece + 1) % sample.pieces();
+        if round % 3 != 2 && !gone.contains(&healthy) {
+            let block = line.block(u32::try_from(healthy).expect("small"), 0, BLOCK);
+            assert!(block.is_some(), "round {round}: what is right is not sent");
+        }
+        // Mended by its owner.
+        fs::write(&path, &sample.content).expect("the content");
+    }
+    println!("{sent} blocks sent, {refused} refused");
+    assert!(refused > 0, "no damage was met: no proof");
+}
+
+/// A torrent of `pieces` equal pieces of 16 MiB of zeros and one last one that nobody has; the file is sparse.
+fn vast(folder: &Path, pieces: usize) -> (String, std::path::PathBuf) {
+    const VAST: usize = 16 << 20;
+    let zeros = Sha1::digest(vec![0; VAST]);
+    let last = Sha1::digest(noise("last", VAST));
+    let mut hashes = zeros.repeat(pieces);
+    hashes.extend_from_slice(&last);
+    let length = (pieces + 1) * VAST;
+    let mut info =
+        format!("d6:lengthi{length}e4:name4:vast12:piece lengthi{VAST}e6:pieces").into_bytes();
+    info.extend(string(&hashes));
+    info.push(b'e');
+    let torrent = folder.join("vast.torrent");
+    fs::write(&torrent, torrent_file(&info, &[])).expect("the torrent file");
+    let part = File::create(folder.join("out/vast.part")).expect("a file");
+    part.set_len(length as u64).expect("its length");
+    for piece in 0..pieces {
+        // A byte of each piece is written: what is only a hole is not taken for content.
+        part.write_all_at(&[0], (piece * VAST) as u64)
+            .expect("a byte");
+    }
+    (hex::encode(Sha1::digest(&info)), torrent)
+}
+
+/// Waits for a connection and for the first request on it.
+fn first_request(listener: &TcpListener, hash: &str) -> Vec<u8> {
+    listener.set_nonblocking(true).expect("a socket");
+    let mut stream = None;
+    wait_until(seconds(120), || {
+        stream = listener.accept().ok();
+        stream.is_some()
+    });
+    let (stream, _) = stream.expect("a connection");
+    stream.set_nonblocking(false).expect("a socket");
+    let mut line = Line::greet(stream, hash, Has::All).expect("a handshake");
+    line.send(1, &[]).expect("unchoke");
+    line.wait_for(6).expect("a request")
+}
+
+/// Rows S1: killed with a gigabyte recorded, it asks for what is missing within three seconds of its next start.
+#[test]
+fn after_a_kill_much_that_is_recorded_keeps_nobody_waiting() {
+    let pieces = if long() { 640 } else { 64 };
+    let mut bench = Bench::new();
+    let (hash, torrent) = vast(bench.folder(), pieces);
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
+    let peer = listener.local_addr().expect("an address").to_string();
+    let mut run = || {
+        let mut command = bench.get(torrent.to_str().expect("ASCII"), &[]);
+        command.args(["--peer", &peer]);
+        let start = Instant::now();
+        let mut process = bench.start(command);
+        let request = first_request(&listener, &hash);
+        let last = u32::try_from(pieces).expect("small").to_be_bytes();
+        assert_eq!(request[..4], last, "it asks for something it has");
+        let took = start.elapsed();
+        process.kill();
+        took
+    };
+    let first = run();
+    let second = run();
+    println!("{pieces} pieces of 16 MiB: first {first:?}, after a kill {second:?}");
+    assert!(second < Duration::from_secs(3), "{second:?}");
+}
