@@ -21,14 +21,7 @@ impl State {
     /// What a name in a folder leads to.
     pub(crate) fn lookup(&self, folder: u64, name: &OsStr) -> Option<u64> {
         let names = self.live.get(&folder)?.names.as_ref()?;
-        let folded = |name: &OsStr| name.to_string_lossy().to_lowercase();
-        match names.get(name) {
-            None if self.faults.folds_case => {
-                let mut same = names.iter().filter(|(it, _)| folded(it) == folded(name));
-                same.next().map(|(_, node)| *node)
-            }
-            found => found.copied(),
-        }
+        names.get(name).copied()
     }
 
     /// Makes a file or, with `names`, a folder.

@@ -79,8 +79,6 @@ pub struct Faults {
     pub bad_from: Option<(String, u64)>,
     /// Writes beyond this byte fail with EFBIG.
     pub largest: Option<u64>,
-    /// Names that differ only in case are the same.
-    pub folds_case: bool,
     /// Writes fail with EROFS.
     pub read_only: bool,
 }
