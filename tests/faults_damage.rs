@@ -11,18 +11,16 @@ mod support;
 
 use std::collections::BTreeSet;
 use std::fs::{self, File, OpenOptions};
-use std::net::{TcpListener, TcpStream};
+use std::net::TcpListener;
 use std::os::unix::fs::FileExt;
 use std::path::Path;
-use std::process::Command;
 use std::time::{Duration, Instant};
 
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use sha1::{Digest, Sha1};
-use support::client::{Bench, TRACKLESS, events};
+use support::client::{Bench, leech, seed};
 use support::line::{Has, Line};
-use support::process::Process;
 use support::torrent::{Sample, noise, string, torrent_file};
 use support::{seconds, wait_until};
 
@@ -33,38 +31,6 @@ fn long() -> bool {
     std::env::var_os("TRACKLESS_FAULTS").is_some_and(|value| value == "long")
 }
 
-/// A seed of `sample`, and the port it listens on.
-fn seed(bench: &mut Bench, sample: &Sample) -> (Process, u16) {
-    let mut command = Command::new(TRACKLESS);
-    command.arg("seed").arg(&sample.torrent);
-    command.arg("--data").arg(&sample.data);
-    command.arg("--state-dir").arg(bench.folder().join("state"));
-    command.args(["--json", "--bind", "127.0.0.1", "--port", "0"]);
-    command.args(["--allow-net", "127.0.0.0/8"]);
-    command.args(["--no-dht", "--no-pex", "--no-lsd", "--no-trackers"]);
-    command.env("HOME", bench.folder());
-    let process = bench.start(command);
-    let mut port = None;
-    wait_until(seconds(20), || {
-        let notes = events(&process, "note");
-        let words = notes.iter().filter_map(|note| note["message"].as_str());
-        port = words
-            .filter_map(|text| text.strip_prefix("listening on port "))
-            .find_map(|port| port.parse().ok());
-        port.is_some()
-    });
-    (process, port.expect("it says its port"))
-}
-
-/// A connection that may ask.
-fn leech(port: u16, sample: &Sample) -> Line {
-    let stream = TcpStream::connect(("127.0.0.1", port)).expect("it listens");
-    let mut line = Line::greet(stream, &sample.info_hash, Has::None).expect("it answers");
-    line.send(2, &[]).expect("interested");
-    line.wait_for(1).expect("unchoked");
-    line
-}
-
 /// Rows S8, S9: bytes of a file that is shared are changed, a hole is made or its end cut off, at random times and places, and
 /// all blocks around are asked for: not one wrong byte is sent, what is right still is.
 #[test]
@@ -73,8 +39,9 @@ fn no_wrong_byte_of_damaged_data_is_ever_sent() {
     let mut bench = Bench::new();
     let sample = Sample::single(bench.folder(), "shared.bin", 60 * PIECE, PIECE);
     let path = sample.data.join("shared.bin");
-    let (_process, port) = seed(&mut bench, &sample);
-    let mut line = leech(port, &sample);
+    bench.use_output(&sample.data);
+    let (_process, port) = seed(&mut bench, &sample.torrent, &[]);
+    let mut line = leech(port, &sample.info_hash);
     let (mut sent, mut refused) = (0, 0);
     // Given up when damage was met; nobody is there to fetch them from.
     let mut gone = BTreeSet::new();

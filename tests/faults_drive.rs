@@ -1,4 +1,4 @@
-//! The program over a drive that hangs, is slow, is read-only, or takes no large files: it ends when it is told to, waits, or
+//! The program over a drive that hangs, is slow, is read-only, has bad places, or takes no large files: it ends when it is told to, waits, or
 //! says what is wrong, and never calls complete what is not.
 //!
 //! The drive is a model mounted by FUSE (see `drive`), so these need root.
@@ -19,7 +19,7 @@ use std::fs;
 use std::time::{Duration, Instant};
 
 use drive::{Drive, Honesty, Mounted};
-use support::client::{Bench, STUCK, events, served};
+use support::client::{Bench, STUCK, events, leech, seed, served};
 use support::peer::{BLOCK, Conduct, Peer};
 use support::process::Process;
 use support::torrent::Sample;
@@ -98,7 +98,7 @@ fn a_state_folder_that_hangs_holds_no_sigterm_back() {
     }
 }
 
-/// Rows S19: a disk of some 2 MB/s that stops for a second now and then: memory stays bounded, progress is told all the time,
+/// Rows S17, S19: a disk of some 2 MB/s that stops for a second now and then: memory stays bounded, progress is told all the time,
 /// no connection is lost.
 #[test]
 fn a_slow_disk_slows_only_itself() {
@@ -191,4 +191,60 @@ fn a_read_only_disk_is_said_and_costs_nothing() {
     drive.break_it(|faults| faults.read_only = false);
     bench.finish(&sample, &[&peer]);
     assert!(peer.seen().asked_again.is_empty(), "had and asked again");
+}
+
+/// Rows S6: one of two torrents meets EIO: it is said with its path and ends that one; the other ends right, and later the
+/// same command makes the first right too.
+#[test]
+fn a_bad_place_on_the_disk_ends_only_the_torrent_that_lies_there() {
+    let Some((mut bench, drive, _mounted)) = bench() else {
+        return;
+    };
+    let [bad, good] =
+        ["bad.bin", "good.bin"].map(|name| Sample::single(bench.folder(), name, 1_500_000, 65_536));
+    let (one, two) = (Peer::start(95, &bad, SLOW), Peer::start(96, &good, SLOW));
+    drive.break_it(|faults| faults.bad_writes = Some("bad.bin".into()));
+    let source = |sample: &Sample| sample.torrent.to_str().expect("ASCII").to_owned();
+    let mut command = bench.get(&source(&bad), &[&one, &two]);
+    command.arg(source(&good));
+    let mut process = bench.start(command);
+    let status = process.wait(STUCK);
+    assert_eq!(status.code(), Some(7), "{}", process.stdout());
+    assert!(process.stdout().contains("bad.bin.part"), "no path");
+    assert!(
+        good.is_complete_in(bench.output()),
+        "the other one suffered"
+    );
+    assert!(!bench.output().join("bad.bin").exists());
+    drop(process);
+    drive.break_it(|faults| faults.bad_writes = None);
+    bench.finish(&bad, &[&one]);
+    assert!(one.seen().asked_again.is_empty(), "had and asked again");
+}
+
+/// Rows S8: a sector that cannot be read any more: its piece is taken back and fetched from somebody else, and the file that
+/// is shared stays right.
+#[test]
+fn a_bad_sector_is_never_sent() {
+    let Some((mut bench, drive, _mounted)) = bench() else {
+        return;
+    };
+    let sample = Sample::single(bench.folder(), "sector.bin", 20 * 65_536, 65_536);
+    let peer = Peer::start(97, &sample, Conduct::HONEST);
+    bench.finish(&sample, &[&peer]);
+    let (mut process, port) = seed(&mut bench, &sample.torrent, &[]);
+    drive.break_it(|faults| faults.bad_from = Some(("sector.bin".into(), 10 * 65_536)));
+    let mut line = leech(port, &sample.info_hash);
+    for piece in 0..20_u32 {
+        let block = line.block(piece, 0, 16_384);
+        assert_eq!(block.is_some(), piece < 10, "piece {piece}");
+        if let Some(block) = block {
+            let from = piece as usize * 65_536;
+            assert!(
+                block == sample.content[from..from + 16_384],
+                "a wrong block"
+            );
+        }
+    }
+    assert!(process.ended().is_none(), "the seed ended");
 }

@@ -133,6 +133,29 @@ fn killed_between_the_last_write_and_the_end_nothing_is_fetched_again() {
     }
 }
 
+/// Rows S2: killed at each step of saving state: the lock is taken, the new journal synced, moved over the old one, its folder
+/// and that of the files synced, records appended. It opens every time, and nothing that was had is asked for again.
+#[test]
+fn killed_at_each_step_of_saving_state() {
+    if can_trace() {
+        let begin = [
+            "ftruncate:when=1",
+            "fsync:when=1",
+            "rename:when=1",
+            "fsync:when=2",
+        ];
+        let append = [
+            "fsync:when=3",
+            "pwrite64:when=1",
+            "pwrite64:when=2",
+            "pwrite64:when=3",
+        ];
+        for (host, fault) in (100..).zip(begin.into_iter().chain(append)) {
+            killed_at(host, fault);
+        }
+    }
+}
+
 /// Syncs or writes fail from some call on. It is said: by the exit code 7, or by a pause with a reason, after which it is
 /// interrupted here. A rerun without the fault makes it right.
 fn fails(host: u8, fault: &str) {

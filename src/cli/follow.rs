@@ -9,6 +9,7 @@ use tokio::time::interval;
 
 use super::accounts::{Accounts, Occasion};
 use super::exit::{ExitCode, Failure};
+use super::format::bytes;
 use super::plan::{Patience, SeedStop};
 use super::report::{Reporter, Style};
 use super::scene::Scene;
@@ -190,7 +191,7 @@ impl Follow<'_> {
             }
             Event::DiskPaused { error, retry_at } => {
                 let why = match error {
-                    DiskError::Full => "the disk is full".to_owned(),
+                    DiskError::Full => self.full_disk(),
                     DiskError::Damaged => "data on disk is damaged".to_owned(),
                     DiskError::Io(why) => why.clone(),
                 };
@@ -202,6 +203,13 @@ impl Follow<'_> {
             }
             _ => {}
         }
+    }
+
+    /// That the disk is full, and how much is to come yet.
+    fn full_disk(&self) -> String {
+        let snapshot = self.handle.status().snapshot;
+        let missing = snapshot.wanted_bytes.saturating_sub(snapshot.have_bytes);
+        format!("the disk is full ({} still to come)", bytes(missing))
     }
 
     /// Brings the screen up to date and runs out of patience if it is time.

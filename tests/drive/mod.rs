@@ -77,6 +77,8 @@ pub struct Faults {
     pub hangs: bool,
     /// Reads of this file from this byte on fail with EIO: part of its name, offset.
     pub bad_from: Option<(String, u64)>,
+    /// Writes of files with this in their names fail with EIO.
+    pub bad_writes: Option<String>,
     /// Writes beyond this byte fail with EFBIG.
     pub largest: Option<u64>,
     /// Writes fail with EROFS.

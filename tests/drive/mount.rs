@@ -342,6 +342,10 @@ impl Filesystem for Face {
             std::thread::sleep(stall);
         }
         let found = self.change().and_then(|mut state| {
+            let bad = state.faults.bad_writes.as_deref();
+            if bad.is_some_and(|part| state.is_named(ino.0, part)) {
+                return Err(Errno::EIO);
+            }
             let end = offset + data.len() as u64;
             if state.faults.largest.is_some_and(|largest| end > largest) {
                 return Err(Errno::EFBIG);

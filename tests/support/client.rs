@@ -2,6 +2,7 @@
 //!
 //! Invariant: every run has its own folders for results and state, so that no two tests meet.
 
+use std::net::TcpStream;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
@@ -9,6 +10,7 @@ use std::time::Duration;
 use serde_json::Value;
 use tempfile::TempDir;
 
+use super::line::{Has, Line};
 use super::peer::Peer;
 use super::process::Process;
 use super::torrent::Sample;
@@ -52,6 +54,11 @@ impl Bench {
     /// Where results go.
     pub fn output(&self) -> &Path {
         &self.output
+    }
+
+    /// Results go to, and what is seeded lies in, this folder.
+    pub fn use_output(&mut self, folder: &Path) {
+        self.output = folder.to_owned();
     }
 
     /// Results go to a folder below, which is not made; "" changes nothing.
@@ -133,4 +140,42 @@ pub fn served(peer: &Peer, count: usize, process: &mut Process) -> bool {
         peer.seen().blocks.len() >= count || process.ended().is_some()
     });
     peer.seen().blocks.len() >= count
+}
+
+/// A seed of what lies in the bench's output, with more arguments, and the port it listens on.
+///
+/// # Panics
+/// When it does not say its port.
+pub fn seed(bench: &mut Bench, torrent: &Path, arguments: &[&str]) -> (Process, u16) {
+    let mut command = Command::new(TRACKLESS);
+    command.arg("seed").arg(torrent);
+    command.arg("--data").arg(bench.output());
+    command.arg("--state-dir").arg(bench.folder().join("state"));
+    command.args(["--json", "--bind", "127.0.0.1", "--port", "0"]);
+    command.args(["--allow-net", "127.0.0.0/8"]);
+    command.args(["--no-dht", "--no-pex", "--no-lsd", "--no-trackers"]);
+    command.args(arguments).env("HOME", bench.folder());
+    let process = bench.start(command);
+    let mut port = None;
+    wait_until(STUCK, || {
+        let notes = events(&process, "note");
+        let words = notes.iter().filter_map(|note| note["message"].as_str());
+        port = words
+            .filter_map(|text| text.strip_prefix("listening on port "))
+            .find_map(|port| port.parse().ok());
+        port.is_some()
+    });
+    (process, port.expect("it says its port"))
+}
+
+/// A connection to a seed that may ask at once.
+///
+/// # Panics
+/// When it is not answered.
+pub fn leech(port: u16, info_hash: &str) -> Line {
+    let stream = TcpStream::connect(("127.0.0.1", port)).expect("it listens");
+    let mut line = Line::greet(stream, info_hash, Has::None).expect("it answers");
+    line.send(2, &[]).expect("interested");
+    line.wait_for(1).expect("unchoked");
+    line
 }

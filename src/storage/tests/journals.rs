@@ -144,6 +144,72 @@ fn a_damaged_journal_costs_hashing_and_never_claims_wrongly() {
             assert_eq!(opened.have.iter_set().collect::<Vec<_>>(), [0, 2, 3]);
         }
     }
+    // What had no head any more is kept for people to look at.
+    assert!(path.with_extension("damaged").exists());
+}
+
+/// Rows S14: a journal of a version that did not record the device is read, and guards nothing.
+#[test]
+fn an_older_journal_is_read() {
+    let folder = tempfile::tempdir().unwrap();
+    let sample = single();
+    let now = start();
+    let mut disk = sample.open(folder.path(), OpenMode::Resume).unwrap().disk;
+    disk.perform(now, sample.store(1));
+    disk.flush(now).unwrap();
+    drop(disk);
+    let state = folder.path().join("state");
+    let path = std::fs::read_dir(&state)
+        .unwrap()
+        .map(|entry| entry.unwrap().path())
+        .find(|path| path.extension().is_some_and(|end| end == "journal"))
+        .unwrap();
+    let old = [Record::Have { first: 1, count: 1 }, Record::Opened];
+    Journal::create(&path, HASH, b"raw info", &old).unwrap();
+    let opened = sample.open(folder.path(), OpenMode::Resume).unwrap();
+    assert_eq!(opened.have.iter_set().collect::<Vec<_>>(), [1]);
+}
+
+/// Rows S11: the files lay on another device, and here is nothing: refused, nothing made; with `--force` it begins anew. What
+/// is there is believed on whatever device.
+#[test]
+fn files_of_another_device_are_waited_for() {
+    for (below, forced) in [("there", OpenMode::Resume), ("", OpenMode::Force)] {
+        let folder = tempfile::tempdir().unwrap();
+        let sample = single();
+        let now = start();
+        let mut disk = sample.open(folder.path(), OpenMode::Resume).unwrap().disk;
+        disk.perform(now, sample.store(1));
+        disk.flush(now).unwrap();
+        drop(disk);
+        let state = folder.path().join("state");
+        let path = std::fs::read_dir(&state)
+            .unwrap()
+            .map(|entry| entry.unwrap().path())
+            .find(|path| path.extension().is_some_and(|end| end == "journal"))
+            .unwrap();
+        let elsewhere = [
+            Record::Have { first: 1, count: 1 },
+            Record::Device(u64::MAX),
+        ];
+        drop(Journal::create(&path, HASH, b"raw info", &elsewhere).unwrap());
+        // It is there all the same: devices are numbered anew.
+        assert!(sample.open(folder.path(), OpenMode::Resume).is_ok());
+        drop(Journal::create(&path, HASH, b"raw info", &elsewhere).unwrap());
+        let out = folder.path().join("out");
+        std::fs::remove_dir_all(&out).unwrap();
+        if below.is_empty() {
+            std::fs::create_dir(&out).unwrap();
+        }
+        let refused = sample.open(folder.path(), OpenMode::Check);
+        assert!(matches!(refused, Err(OpenError::Elsewhere { .. })));
+        let left = std::fs::read_dir(&out).map_or(0, Iterator::count);
+        assert_eq!((left, out.exists()), (0, below.is_empty()));
+        assert_eq!(
+            sample.open(folder.path(), forced).is_ok(),
+            forced == OpenMode::Force
+        );
+    }
 }
 
 #[test]
