@@ -194,7 +194,10 @@ fn a_download_goes_on_by_itself_when_the_full_disk_has_room_again() {
             "fill {fill}: a full disk, and nothing is said"
         );
         let reason = pause(&process).unwrap_or_default();
-        assert!(reason.contains("full") && reason.contains("to come"), "{reason}");
+        assert!(
+            reason.contains("full") && reason.contains("to come"),
+            "{reason}"
+        );
         fs::remove_file(ballast).expect("the ballast");
         let before = peer.seen().blocks.len();
         let resumed = wait_until(seconds(30), || peer.seen().blocks.len() > before);
