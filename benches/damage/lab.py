@@ -1,11 +1,11 @@
 """Two hosts of our own, a tracker, files and torrents: where every fault of this folder happens.
 
 The script runs in the namespace of the peers, the client under test in one of its own; a veth pair joins them and nothing
-else is connected. 198.18.0.0/15 is the range for such tests. All that is made here is removed by `Lab.close`.
+else is connected. The addresses are public ones, since for private networks clients have other rules; they exist inside the namespaces only. All that is made here is removed by `Lab.close`.
 """
 import hashlib, http.server, os, random, resource, shutil, signal, subprocess, tempfile, threading, time, urllib.parse
 
-CLIENT, HOST, NET = "198.18.0.2", "198.18.0.1", "198.18.0.0/15"
+CLIENT, HOST = "45.18.0.2", "45.18.0.1"
 PORT, API, TRACKER = 7001, 7002, 6969
 
 
@@ -169,7 +169,7 @@ def inside(arguments):
         sh(f"ip -n {peers} link add d0 type veth peer name d0 netns {client}")
         sh(f"ip -n {peers} addr add {HOST}/30 dev d0 && ip -n {client} addr add {CLIENT}/30 dev d0")
         for space in (peers, client): sh(f"ip -n {space} link set lo up && ip -n {space} link set d0 up")
-        sh(f"ip -n {client} route add default via {HOST} && ip -n {peers} route add local 198.19.0.0/16 dev lo")
+        sh(f"ip -n {client} route add default via {HOST} && ip -n {peers} route add local 45.19.0.0/16 dev lo")
         environment = dict(os.environ, DAMAGE_CLIENT_SPACE=client)
         child = subprocess.Popen(["nsenter", f"--net=/run/netns/{peers}"] + arguments, env=environment)
         try: return child.wait()

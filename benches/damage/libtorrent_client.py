@@ -8,7 +8,7 @@ import libtorrent as lt
 
 source, folder, home, dht = sys.argv[1:5]
 session = lt.session({
-    "listen_interfaces": "198.18.0.2:7001", "enable_dht": dht == "dht", "dht_bootstrap_nodes": "", "enable_lsd": False, "enable_upnp": False,
+    "listen_interfaces": "45.18.0.2:7001", "enable_dht": dht == "dht", "dht_bootstrap_nodes": "", "enable_lsd": False, "enable_upnp": False,
     "enable_natpmp": False, "out_enc_policy": 2, "in_enc_policy": 1, "allow_multiple_connections_per_ip": True,
     "alert_mask": lt.alert.category_t.storage_notification | lt.alert.category_t.error_notification,
 })

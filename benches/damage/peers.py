@@ -1,6 +1,6 @@
 """Scripted peers: a seeder that counts, liars of content and metadata, a silent one, and a leecher that asks.
 
-Each has an address of its own in 198.19.0.0/16. A peer obeys the protocol except where its conduct says otherwise, so what a
+Each has an address of its own in 45.19.0.0/16. A peer obeys the protocol except where its conduct says otherwise, so what a
 client does is an answer to that one fault.
 """
 import dataclasses, os, random, select, socket, struct, threading, time
@@ -19,7 +19,7 @@ class Conduct:
     withhold: frozenset = frozenset()   # pieces that it claims and never sends
 
 
-def address(number): return f"198.19.{number}.10"
+def address(number): return f"45.19.{number}.10"
 
 
 def exactly(sock, count):

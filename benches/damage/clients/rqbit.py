@@ -12,7 +12,7 @@ class Rqbit(Client):
     def command(self):
         flags = ["-v", "warn", "--http-api-listen-addr", f"{CLIENT}:{API}", "--disable-lsd", "--disable-upnp-port-forward",
                  "--listen-ip", CLIENT, "--listen-port", str(PORT)]
-        if self.dht: flags += ["--dht-bootstrap-addrs", "198.18.0.1:9", "--disable-dht-persistence", "--experimental-enable-utp-listen"]
+        if self.dht: flags += ["--dht-bootstrap-addrs", "45.18.0.1:9", "--disable-dht-persistence", "--experimental-enable-utp-listen"]
         else: flags.append("--disable-dht")
         return [self.options.rqbit] + flags + ["server", "start", "--fastresume", "--persistence-location", self.home, self.out]
 

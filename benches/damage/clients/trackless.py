@@ -1,6 +1,6 @@
 """trackless: `get --seed` or `seed`, state from its `--json` events."""
 import subprocess
-from lab import CLIENT, NET, PORT
+from lab import CLIENT, PORT
 from . import Client, State
 
 
@@ -10,8 +10,8 @@ class Trackless(Client):
     def version(self): return subprocess.run([self.options.trackless, "--version"], capture_output=True, text=True).stdout.strip()
 
     def command(self):
-        network = ["--json", "--bind", CLIENT, "--port", str(PORT), "--allow-net", NET, "--no-lsd", "--state-dir", self.home]
-        network += ["--bootstrap", "198.18.0.1:9"] if self.dht else ["--no-dht"]
+        network = ["--json", "--bind", CLIENT, "--port", str(PORT), "--no-lsd", "--state-dir", self.home]
+        network += ["--bootstrap", "45.18.0.1:9"] if self.dht else ["--no-dht"]
         if self.seeding: return [self.options.trackless, "seed", "--data", self.out] + network + [self.sample.torrent]
         return [self.options.trackless, "get", "--seed", "-o", self.out] + network + [self.sample.magnet if self.magnet else self.sample.torrent]
 

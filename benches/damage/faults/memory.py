@@ -12,7 +12,7 @@ COLUMNS = ["idle, MiB", "with idle connections, MiB", "held", "bombs, MiB more",
 
 
 def connect(sample, at):
-    source = f"198.19.{at // 200}.{1 + at % 200}"
+    source = f"45.19.{at // 200}.{1 + at % 200}"
     sock = socket.create_connection((CLIENT, PORT), 2, source_address=(source, 0))
     sock.sendall(greeting(sample, at))
     return sock
