@@ -99,7 +99,8 @@ class Tracker(threading.Thread):
                 self.send_response(200)
                 self.send_header("Content-Length", str(len(body)))
                 self.end_headers()
-                self.wfile.write(body)
+                try: self.wfile.write(body)
+                except OSError: pass  # the asker is gone
 
             def log_message(self, *_): pass
 

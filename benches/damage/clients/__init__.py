@@ -22,13 +22,16 @@ class Client:
         self.out = out or lab.fresh(f"{folder}/out")
         self.log = os.path.join(lab.path(folder), "log")
 
-    def start(self, sample, magnet=False, seeding=False, dht=False, nofile=8192):
-        self.sample, self.magnet, self.seeding, self.dht, self.nofile = sample, magnet, seeding, dht, nofile
+    def start(self, sample, magnet=False, seeding=False, dht=False, nofile=8192, adopt=False):
+        """`adopt`: the payload folder holds data that this client did not write and is to go on from."""
+        self.sample, self.magnet, self.seeding, self.dht, self.nofile, self.adopt = sample, magnet, seeding, dht, nofile, adopt
         self.begin()
 
     def begin(self): self.spawn(self.command())
 
-    def restart(self): self.begin()
+    def restart(self):
+        self.adopt = False
+        self.begin()
 
     def resume(self):
         """What a user does by hand when it does not go on by itself. A restart, unless there is a command for it."""

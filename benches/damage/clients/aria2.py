@@ -13,7 +13,7 @@ class Aria2(Client):
         flags = [f"--listen-port={PORT}", "--enable-rpc", "--rpc-listen-all", f"--rpc-listen-port={API}", "--enable-dht6=false",
                  "--bt-enable-lpd=false", "--file-allocation=none", "--seed-ratio=0", "--quiet", "-c", "--disable-ipv6", "-d", self.out]
         flags += ["--enable-dht=true", f"--dht-listen-port={PORT}"] if self.dht else ["--enable-dht=false"]
-        if self.seeding: flags.append("--check-integrity=true")
+        if self.seeding or self.adopt: flags += ["--check-integrity=true", "--allow-overwrite=true"]
         return [self.options.aria2] + flags + [self.sample.magnet if self.magnet else self.sample.torrent]
 
     def state(self):

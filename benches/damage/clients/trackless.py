@@ -12,6 +12,7 @@ class Trackless(Client):
     def command(self):
         network = ["--json", "--bind", CLIENT, "--port", str(PORT), "--no-lsd", "--state-dir", self.home]
         network += ["--bootstrap", "45.18.0.1:9"] if self.dht else ["--no-dht"]
+        if self.adopt: network.append("--force")
         if self.seeding: return [self.options.trackless, "seed", "--data", self.out] + network + [self.sample.torrent]
         return [self.options.trackless, "get", "--seed", "-o", self.out] + network + [self.sample.magnet if self.magnet else self.sample.torrent]
 

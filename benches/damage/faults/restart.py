@@ -31,7 +31,7 @@ def measure(bench):
         file.write(b"wrong")
     try:
         start = time.monotonic()
-        client.start(sample)
+        client.start(sample, adopt=True)
         first = until(lambda: peer.asked, 300)
         if first is None: return {COLUMNS[0]: f"never asked: {client.state().text}"}
         time.sleep(70)
