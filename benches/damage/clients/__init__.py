@@ -15,6 +15,7 @@ class State:
 class Client:
     """`home` holds the client's own state, `out` the payload; both outlive a restart."""
     name = "?"
+    unfinished = ""     # what it appends to the name of a file that is not complete
 
     def __init__(self, lab, options, folder, out=None):
         self.lab, self.options, self.process = lab, options, None

@@ -16,6 +16,12 @@ class Aria2(Client):
         if self.seeding or self.adopt: flags += ["--check-integrity=true", "--allow-overwrite=true"]
         return [self.options.aria2] + flags + [self.sample.magnet if self.magnet else self.sample.torrent]
 
+    def resume(self):
+        """It has given up and kept no control file: again, with what there is checked."""
+        self.stop()
+        self.adopt = True
+        self.begin()
+
     def state(self):
         if not self.running(): return State(False, f"exit {self.process.returncode}")
         try:

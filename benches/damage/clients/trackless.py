@@ -6,6 +6,7 @@ from . import Client, State
 
 class Trackless(Client):
     name = "trackless"
+    unfinished = ".part"
 
     def version(self): return subprocess.run([self.options.trackless, "--version"], capture_output=True, text=True).stdout.strip()
 

@@ -6,6 +6,7 @@ from . import Client, State, call
 
 class Transmission(Client):
     name = "transmission"
+    unfinished = ".part"
     session = "none"
 
     def version(self):

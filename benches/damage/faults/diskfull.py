@@ -19,7 +19,7 @@ def once(bench, number):
     client.start(sample)
     quiet = lambda: peer.asked and time.monotonic() - peer.asked[-1][0] > 8
     until(quiet, 90)
-    text, asked = client.state().text, len(peer.asked)
+    text, asked = client.state().text.replace(folder + "/", ""), len(peer.asked)
     lab.resize(folder, 100)
     alone = until(lambda: len(peer.asked) > asked, 40)
     if alone is None and not client.state().done: client.resume()

@@ -4,7 +4,7 @@ from lab import Sample, until
 from peers import Conduct, Peer
 
 TITLE = "Restart with much recorded"
-WHAT = ("A file of `--gib` GiB in pieces of 4 MiB of which the last is wrong: the client checks it once and asks the seeder for that piece, which never comes. 70 s later, so that all that is "
+WHAT = ("A file of `--gib` GiB in pieces of 4 MiB of which the last is wrong, under the name that the client gives to unfinished files: it checks it once and asks the seeder for that piece, which never comes. 70 s later, so that all that is "
         "saved each minute is saved, kill -9, and again. Seconds from the second start to the first request; CPU and reads until then.")
 GOAL = "at most 3 s with 10 GiB"
 COLUMNS = ["first check, s", "restart to first request, s", "CPU until then, s", "asked for"]
@@ -24,7 +24,7 @@ def measure(bench):
     sample, last = lab.much, lab.much.pieces - 1
     peer = bench.peer(Peer(lab, sample, 1, Conduct(withhold=frozenset(range(sample.pieces)))))
     client = bench.client()
-    path = os.path.join(client.out, sample.name)
+    path = os.path.join(client.out, sample.name + client.unfinished)
     os.link(sample.content, path)
     with open(path, "r+b") as file:
         file.seek(last * sample.piece)
