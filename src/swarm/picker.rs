@@ -7,6 +7,7 @@
 //! neither their speed nor whether they choke us.
 
 mod active;
+mod room;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, Instant};
@@ -77,6 +78,8 @@ pub struct Asker<'a> {
     pub theirs: &'a Bitfield,
     /// How many blocks at most.
     pub count: usize,
+    /// How many it may have under way in all: who is asked for a whole piece at once has it for itself.
+    pub depth: usize,
 }
 
 /// Every piece's state, and what is asked of whom.
@@ -198,13 +201,8 @@ impl Picker {
         out: &mut Vec<Block>,
     ) {
         let goal = out.len() + asker.count;
-        let shared: Vec<u32> = self
-            .open
-            .iter()
-            .copied()
-            .filter(|piece| asker.theirs.has(*piece))
-            .collect();
-        for piece in shared {
+        let (ours, others) = self.open_to(asker);
+        for piece in ours {
             if out.len() >= goal {
                 return;
             }
@@ -217,7 +215,13 @@ impl Picker {
             if !self.has_room() && !self.evict(now, asker.theirs) {
                 break;
             }
-            self.begin(now, piece, asker.peer);
+            self.begin(now, piece, asker);
+            self.take(now, piece, asker.peer, goal, out);
+        }
+        for piece in others {
+            if out.len() >= goal {
+                return;
+            }
             self.take(now, piece, asker.peer, goal, out);
         }
     }
@@ -238,7 +242,7 @@ impl Picker {
         {
             if self.state(piece) == Piece::Missing && self.has_room() && self.rarity.remove(piece) {
                 self.rarity.insert(piece);
-                self.begin(now, piece, asker.peer);
+                self.begin(now, piece, asker);
             }
             if out.len() < goal {
                 self.take(now, piece, asker.peer, goal, out);
@@ -337,6 +341,7 @@ impl Picker {
                 active.cursor = active.cursor.min(n as usize);
                 // Whoever finishes what the chosen one did not is welcome.
                 active.only = active.only.filter(|only| *only != peer);
+                active.owner = active.owner.filter(|owner| *owner != peer);
                 self.open.insert(block.piece);
             }
         }
@@ -411,20 +416,18 @@ impl Picker {
         }
     }
 
-    fn has_room(&self) -> bool {
-        self.committed < BUDGET
-    }
-
-    fn begin(&mut self, now: Instant, piece: u32, peer: PeerKey) {
+    fn begin(&mut self, now: Instant, piece: u32, asker: Asker<'_>) {
         let blocks = self.geometry.blocks_in(piece) as usize;
         let slots = std::iter::repeat_with(|| Slot::Free).take(blocks).collect();
-        let only = self.suspects.contains(&piece).then_some(peer);
+        let only = self.suspects.contains(&piece).then_some(asker.peer);
+        let owner = (asker.depth >= blocks).then_some(asker.peer);
         let active = Active {
             slots,
             free: blocks,
             here: 0,
             cursor: 0,
             only,
+            owner,
             touched: now,
         };
         self.rarity.remove(piece);
@@ -458,27 +461,6 @@ impl Picker {
         }
         if active.free == 0 {
             self.open.remove(&piece);
-        }
-    }
-
-    /// Gives up a piece under way that is stuck, so that another may begin: its remaining blocks
-    /// are asked of nobody, and nobody has it or it is stale. What was received of it is lost.
-    fn evict(&mut self, now: Instant, theirs: &Bitfield) -> bool {
-        let stuck = self.open.iter().copied().find(|piece| {
-            self.active.get(piece).is_some_and(|active| {
-                let idle = active.free + active.here == active.slots.len();
-                let stale = now.saturating_duration_since(active.touched) >= STALE;
-                idle && !theirs.has(*piece) && (stale || self.rarity.available(*piece) == 0)
-            })
-        });
-        stuck.map(|piece| self.abandon(piece)).is_some()
-    }
-
-    fn abandon(&mut self, piece: u32) {
-        if self.active.remove(&piece).is_some() {
-            self.open.remove(&piece);
-            self.committed -= u64::from(self.geometry.piece_size(piece));
-            self.miss(piece);
         }
     }
 }

@@ -59,6 +59,8 @@ pub(super) struct Active {
     pub(super) cursor: usize,
     /// Only this peer may be asked (the piece was wrong before).
     pub(super) only: Option<PeerKey>,
+    /// Who fetches it alone, while that works.
+    pub(super) owner: Option<PeerKey>,
     pub(super) touched: Instant,
 }
 

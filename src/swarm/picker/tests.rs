@@ -23,6 +23,7 @@ fn picked(picker: &mut Picker, peer: u32, theirs: &Bitfield, count: usize) -> Ve
             peer: PeerKey(peer),
             theirs,
             count,
+            depth: 0,
         },
         &mut rng(),
         &mut out,
@@ -114,6 +115,7 @@ fn the_endgame_asks_others_and_names_them() {
             peer: PeerKey(2),
             theirs: &all,
             count: 9,
+            depth: 0,
         },
         &mut again,
     );
@@ -147,6 +149,7 @@ fn the_endgame_goes_round_before_a_block_is_asked_of_a_third() {
             peer: PeerKey(peer),
             theirs: &all,
             count: 2,
+            depth: 0,
         };
         picker.pick_again(asker, &mut again);
     }
@@ -223,6 +226,7 @@ fn allowed_fast_pieces_only() {
         peer: PeerKey(1),
         theirs: &all,
         count: 2,
+        depth: 0,
     };
     picker.pick_among(Instant::now(), asker, &[6, 3, 99], &mut out);
     assert_eq!(
@@ -249,7 +253,7 @@ proptest! {
             match (what, mine) {
                 (6.., _) => {
                     let mut out = Vec::new();
-                    let asker = Asker { peer: PeerKey(peer), theirs: &theirs, count };
+                    let asker = Asker { peer: PeerKey(peer), theirs: &theirs, count, depth: count };
                     picker.pick(now, asker, &mut rng, &mut out);
                     for block in out {
                         prop_assert!(geometry.valid(block));
@@ -280,4 +284,53 @@ proptest! {
         prop_assert_eq!(picker.lacking(), 0);
         prop_assert_eq!(picker.committed(), 0);
     }
+}
+
+/// Rows P3: who fetches whole pieces has them for itself; who does not, shares; nobody waits for want of others.
+#[test]
+fn fast_peers_share_no_piece_while_others_can_begin() {
+    let geometry = Geometry::new(4 * 16_384, 3 * 65_536);
+    let mut picker = Picker::new(geometry, Order::Sequential);
+    let all = Bitfield::full(3);
+    let mut ask = |peer: u32, depth: usize| -> Vec<u32> {
+        let (mut out, peer) = (Vec::new(), PeerKey(peer));
+        let asker = Asker {
+            peer,
+            theirs: &all,
+            count: 2,
+            depth,
+        };
+        picker.pick(Instant::now(), asker, &mut rng(), &mut out);
+        out.iter().map(|block| block.piece).collect()
+    };
+    assert_eq!(ask(1, 8), [0, 0]);
+    assert_eq!(ask(2, 8), [1, 1]);
+    assert_eq!(ask(3, 1), [2, 2]);
+    assert_eq!(ask(4, 1), [2, 2], "the slow share");
+    assert_eq!(ask(1, 8), [0, 0]);
+    assert_eq!(ask(5, 1), [1, 1], "nothing is left to begin");
+    assert_eq!(ask(2, 8), [0; 0]);
+}
+
+/// Rows P3: of a liar nothing is kept, of others everything.
+#[test]
+fn what_a_liar_sent_is_asked_for_again() {
+    let mut picker = Picker::new(Geometry::new(4 * 16_384, 65_536), Order::Rarest);
+    let (all, liar) = (Bitfield::full(1), Endpoint::new([127, 0, 0, 9].into(), 9));
+    let blocks = picked(&mut picker, 1, &all, 4);
+    for block in &blocks[..2] {
+        let data = Bytes::from(vec![1; 16_384]);
+        picker.received(Instant::now(), PeerKey(1), liar, *block, data);
+    }
+    deliver(&mut picker, 2, blocks[2]);
+    assert_eq!(picker.distrust(liar), 2 * 16_384);
+    assert_eq!(picker.distrust(liar), 0);
+    let again = picked(&mut picker, 3, &all, 9);
+    assert_eq!(again, blocks[..2]);
+    // All of a piece: it is as if it had never begun.
+    let mut picker = Picker::new(Geometry::new(16_384 * 2, 32_768), Order::Rarest);
+    let blocks = picked(&mut picker, 1, &all, 1);
+    let data = Bytes::from(vec![1; 16_384]);
+    picker.received(Instant::now(), PeerKey(1), liar, blocks[0], data);
+    assert_eq!((picker.distrust(liar), picker.committed()), (16_384, 0));
 }

@@ -190,6 +190,9 @@ impl Torrent {
     pub(super) fn ban(&mut self, now: Instant, endpoint: Endpoint, reason: CloseReason) {
         if self.book.ban(now, endpoint) {
             self.tally.reasons.count(Reason::Banned(reason));
+            if let Stage::Known(content) = &mut self.stage {
+                self.tally.wasted += content.picker.distrust(endpoint);
+            }
             self.out
                 .events
                 .push_back(Event::Banned { endpoint, reason });

@@ -50,6 +50,7 @@ impl Torrent {
             peer: key,
             theirs,
             count: room,
+            depth: room + open,
         };
         let blocks = &mut self.out.blocks;
         blocks.clear();
