@@ -12,7 +12,9 @@ use std::io::Write;
 use std::net::{Ipv4Addr, TcpStream};
 use std::time::{Duration, Instant};
 
-use support::caller::{Seeder, call, fetch_block, handshake, is_closed};
+use support::caller::{Seeder, call, fetch_block, handshake, is_closed, limited};
+use support::client::{Bench, STUCK};
+use support::peer::{Conduct, Peer};
 use support::torrent::Sample;
 use support::{seconds, wait_until};
 
@@ -109,6 +111,10 @@ fn idle_peers_take_no_descriptors_from_the_honest() {
     println!("400 idle peers: served after {waited:?}, {cost:?}");
     assert!(waited <= seconds(12), "{waited:?}");
     assert!(cost.descriptors <= 256 - 16, "the reserve is touched");
+    // Whoever comes next finds the place of the one that gave way, at once.
+    drop(idle);
+    let next = honest(Ipv4Addr::new(127, 0, 9, 3), &seeder, &sample);
+    assert!(next.is_some_and(|it| it <= seconds(5)), "{next:?}");
     wait_until(seconds(6), || seeder.count("torrent", "closed", "idle") > 0);
     assert!(seeder.count("torrent", "closed", "idle") > 0);
     assert!(seeder.process.ended().is_none());
@@ -202,4 +208,59 @@ fn idle_connections_are_cheap() {
     let told = support::client::events(&seeder.process, "reasons");
     assert!(full.descriptors >= 2_000, "{full:?} {:?}", told.last());
     assert!(full.anonymous <= 60 << 20, "{full:?}");
+}
+
+/// Rows S16: a torrent of 128 files with 128 descriptors for everything.
+#[test]
+fn many_files_need_few_descriptors() {
+    let mut bench = Bench::new();
+    let names: Vec<String> = (0..128).map(|n| format!("file{n}")).collect();
+    let files: Vec<(&str, usize)> = names.iter().map(|name| (name.as_str(), 20_000)).collect();
+    let sample = Sample::multi(bench.folder(), "many", &files, 32_768);
+    let peer = Peer::start(60, &sample, Conduct::HONEST);
+    let source = sample.torrent.to_str().expect("ASCII").to_owned();
+    let command = limited(&bench.get(&source, &[&peer]), 128);
+    let mut process = bench.start(command);
+    assert_eq!(process.wait(STUCK).code(), Some(0));
+    assert!(sample.is_complete_in(bench.output()), "the files differ");
+}
+
+/// Rows P7, P22: a hundred thousand requests a second from somebody who reads nothing: memory stays, others are served.
+/// Of an optimised program a fifth of a processor at most.
+#[test]
+fn a_flood_of_requests_costs_little() {
+    let folder = folder();
+    let sample = one_file(&folder);
+    let seeder = Seeder::start(&[&sample], None);
+    let mut stream = call(host(1), seeder.address).expect("room");
+    stream
+        .write_all(&handshake(&sample.info_hash, 1))
+        .expect("sent");
+    stream.write_all(&[0, 0, 0, 1, 2]).expect("sent");
+    let mut batch = Vec::new();
+    for n in 0..1_000u32 {
+        batch.extend_from_slice(&[0, 0, 0, 13, 6]);
+        for number in [n % 4, n / 4 % 4 * 16_384, 16_384 - n / 16] {
+            batch.extend_from_slice(&number.to_be_bytes());
+        }
+    }
+    let before = seeder.cost();
+    let began = Instant::now();
+    let mut sent = 0;
+    while began.elapsed() < seconds(3) {
+        while sent < began.elapsed().as_micros() / 10 && stream.write_all(&batch).is_ok() {
+            sent += 1_000;
+        }
+        let _ = wait_until(Duration::from_millis(10), || false);
+    }
+    let (took, after) = (began.elapsed(), seeder.cost());
+    let share = (after.processor - before.processor).as_secs_f64() / took.as_secs_f64();
+    println!(
+        "{sent} requests in {took:?}: {:.1} % of a processor, {before:?} -> {after:?}",
+        share * 100.0
+    );
+    assert!(after.anonymous.saturating_sub(before.anonymous) <= 16 << 20);
+    assert!(cfg!(debug_assertions) || share <= 0.2, "{share}");
+    let waited = honest(host(2), &seeder, &sample);
+    assert!(waited.is_some_and(|it| it <= seconds(2)), "{waited:?}");
 }

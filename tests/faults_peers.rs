@@ -150,3 +150,103 @@ fn alone_with_a_liar_no_corrupt_file_is_ever_called_complete() {
     );
     assert_eq!(events(&process, "error").len(), 1, "the error event");
 }
+
+/// Runs of a figure: a few, or all that it asks for where `TRACKLESS_FAULTS=long`.
+fn runs(few: usize, all: usize) -> usize {
+    let long = std::env::var_os("TRACKLESS_FAULTS").is_some_and(|it| it == "long");
+    if long { all } else { few }
+}
+
+/// Rows P3: 32 MiB from two honest seeds and one that corrupts every fifth block, over sockets: it alone is banned,
+/// within five seconds of its first bad block, and a megabyte is fetched in vain at most.
+#[test]
+fn a_poisoner_wastes_a_megabyte_at_most() {
+    let mut most = (0, Duration::ZERO);
+    for run in 0..runs(1, 50) {
+        let mut bench = Bench::new();
+        let name = format!("poison{run}.bin");
+        let sample = Sample::single(bench.folder(), &name, 32 << 20, 256 << 10);
+        let honest = Conduct {
+            pause: Duration::from_millis(1 + run as u64 % 3),
+            ..Conduct::HONEST
+        };
+        let poison = Conduct {
+            corrupt_every: 5,
+            ..honest
+        };
+        let liar = Peer::start(40, &sample, poison);
+        let (first, second) = (
+            Peer::start(41, &sample, honest),
+            Peer::start(42, &sample, honest),
+        );
+        let process = bench.finish(&sample, &[&liar, &first, &second]);
+        let done = events(&process, "done").remove(0);
+        let wasted = done["downloaded"].as_u64().expect("a number") - (32 << 20);
+        let reasons = events(&process, "reasons").pop().expect("counters");
+        let banned = &reasons["torrent"]["banned"];
+        assert_eq!(banned["corrupt_data"], 1, "run {run}: {reasons}");
+        let text = format!("{}{}", process.stdout(), process.stderr());
+        let said = |peer: &Peer| {
+            let mut lines = text.lines();
+            lines.any(|line| line.contains("banned") && line.contains(&peer.endpoint()))
+        };
+        assert!(said(&liar) && !said(&first) && !said(&second), "run {run}");
+        let seen = liar.seen();
+        let (bad, end) = (seen.first_corrupted, seen.last_ended);
+        let after = end.expect("closed") - bad.expect("it lied");
+        most = (most.0.max(wasted), most.1.max(after));
+        println!(
+            "run {run}: {} KiB in vain, banned after {after:?}",
+            wasted >> 10
+        );
+    }
+    println!(
+        "at most {} KiB in vain, banned after {:?}",
+        most.0 >> 10,
+        most.1
+    );
+    assert!(most.0 <= 1 << 20, "{} KiB in vain", most.0 >> 10);
+    assert!(
+        most.1 <= Duration::from_secs(5),
+        "banned after {:?}",
+        most.1
+    );
+}
+
+/// Rows P13: a magnet link with one honest peer and nine liars, three of each kind, over sockets: complete within ten
+/// seconds in 95 of 100 runs.
+#[test]
+fn one_honest_peer_among_nine_liars_is_enough() {
+    let mut took = Vec::new();
+    for run in 0..runs(3, 100) {
+        let mut bench = Bench::new();
+        let name = format!("nine{run}.bin");
+        let sample = Sample::single(bench.folder(), &name, 1_000 * 16_384, 16_384);
+        let kinds = [Metadata::Garbage, Metadata::WrongSize, Metadata::Silent];
+        let mut peers: Vec<Peer> = (0..9)
+            .map(|n| {
+                let metadata = kinds[usize::from(n) % 3];
+                let conduct = Conduct {
+                    metadata,
+                    ..Conduct::HONEST
+                };
+                Peer::start(50 + n, &sample, conduct)
+            })
+            .collect();
+        peers.insert(run * 7 % 10, Peer::start(59, &sample, Conduct::HONEST));
+        let start = Instant::now();
+        let mut command = bench.get(&sample.magnet(), &peers.iter().collect::<Vec<_>>());
+        command.args(["--list"]);
+        let mut process = bench.start(command);
+        assert_eq!(process.wait(STUCK).code(), Some(0), "run {run}");
+        took.push(start.elapsed());
+    }
+    took.sort_unstable();
+    let p95 = took[(took.len() * 95).div_ceil(100) - 1];
+    println!(
+        "1 honest + 9 liars, {} runs: p95 {p95:?}, most {:?}",
+        took.len(),
+        took.last()
+    );
+    assert!(p95 <= Duration::from_secs(10), "{p95:?}");
+}

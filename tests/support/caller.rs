@@ -31,16 +31,7 @@ impl Seeder {
     pub fn start(samples: &[&Sample], files: Option<u32>) -> Self {
         let port = free_port();
         let folder = samples[0].torrent.parent().expect("a folder");
-        let mut command = match files {
-            None => Command::new(TRACKLESS),
-            Some(files) => {
-                let mut command = Command::new("prlimit");
-                command
-                    .arg(format!("--nofile={files}:{files}"))
-                    .arg(TRACKLESS);
-                command
-            }
-        };
+        let mut command = Command::new(TRACKLESS);
         command
             .arg("seed")
             .args(samples.iter().map(|it| &it.torrent));
@@ -50,6 +41,10 @@ impl Seeder {
         command.args(["--port", &port.to_string(), "--json"]);
         command.args(["--no-dht", "--no-pex", "--no-lsd", "--no-trackers"]);
         command.env("HOME", folder);
+        let command = match files {
+            Some(files) => limited(&command, files),
+            None => command,
+        };
         let mut process = Process::start("seeder", folder, command);
         let up = wait_until(STUCK, || {
             let told = events(&process, "progress");
@@ -75,6 +70,20 @@ impl Seeder {
             .map_or(&Value::Null, |event| &event[place][kind][reason]);
         last.as_u64().unwrap_or(0)
     }
+}
+
+/// The same command with so many descriptors at most.
+pub fn limited(command: &Command, files: u32) -> Command {
+    let mut limited = Command::new("prlimit");
+    limited.arg(format!("--nofile={files}:{files}"));
+    limited.arg(command.get_program()).args(command.get_args());
+    for (key, value) in command.get_envs() {
+        match value {
+            Some(value) => limited.env(key, value),
+            None => limited.env_remove(key),
+        };
+    }
+    limited
 }
 
 fn free_port() -> u16 {

@@ -9,7 +9,7 @@ use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use super::torrent::{Sample, noise};
 
@@ -63,6 +63,10 @@ pub struct Seen {
     pub blocks: Vec<usize>,
     /// Corrupted blocks sent.
     pub corrupted: usize,
+    /// When the first of them was.
+    pub first_corrupted: Option<Instant>,
+    /// When the other side last ended a connection.
+    pub last_ended: Option<Instant>,
     /// Pieces that the other side has said to have, in a bitfield or a have message.
     pub claimed: BTreeSet<usize>,
     /// Pieces requested after they had been claimed. Nobody asks for what it has.
@@ -109,7 +113,9 @@ impl Peer {
                     let known = talk.greet();
                     if known.is_ok() {
                         let _closed = talk.serve();
-                        lock(&shared).ended += 1;
+                        let mut seen = lock(&shared);
+                        seen.ended += 1;
+                        seen.last_ended = Some(Instant::now());
                     }
                 });
             }
@@ -282,6 +288,7 @@ impl Talk<'_> {
             if every != 0 && seen.blocks.len().is_multiple_of(every) {
                 block[length / 2] ^= 0x01;
                 seen.corrupted += 1;
+                seen.first_corrupted.get_or_insert_with(Instant::now);
             }
         }
         let [piece, begin] =

@@ -9,7 +9,7 @@ use bytes::Bytes;
 use sha1::{Digest, Sha1};
 
 use crate::metainfo::Info;
-use crate::swarm::{Settings, Torrent};
+use crate::swarm::{Event, Settings, Torrent};
 use crate::wire::{Block, Message, MetadataMessage, PeerId, UT_METADATA};
 
 /// One way.
@@ -65,10 +65,45 @@ pub(super) fn settings(host: usize) -> Settings {
     }
 }
 
+/// The id of a host that is no machine.
+pub(super) fn stranger(host: usize) -> PeerId {
+    let mut id = [200; 20];
+    id[..8].copy_from_slice(&host.to_be_bytes());
+    PeerId(id)
+}
+
+/// A host: its behaviour, its disk, its line.
+pub(super) struct Host {
+    pub(super) mind: Mind,
+    pub(super) pieces: Vec<Option<Bytes>>,
+    pub(super) events: Vec<(Instant, Event)>,
+    /// Bytes/s that leave this host.
+    pub(super) uplink: u64,
+    pub(super) disk_full: bool,
+    /// When a piece first had a wrong hash here.
+    pub(super) first_mismatch: Option<Instant>,
+    pub(super) busy_until: Instant,
+    pub(super) reads: u32,
+    pub(super) alive: bool,
+}
+
+impl Host {
+    pub(super) fn torrent(&mut self) -> &mut Torrent {
+        match &mut self.mind {
+            Mind::Machine { torrent, .. } => torrent,
+            Mind::MetadataLiar(..) | Mind::Hoarder => panic!("no machine"),
+        }
+    }
+
+    pub(super) fn has(&self, what: impl Fn(&Event) -> bool) -> bool {
+        self.events.iter().any(|(_, event)| what(event))
+    }
+}
+
 /// How a host behaves.
 pub(super) enum Mind {
-    /// As it should; of the blocks it reads for others the first `corrupt` of every hundred are
-    /// wrong.
+    /// As it should; of the blocks it reads for others `corrupt` of every hundred are
+    /// wrong, by chance.
     Machine { torrent: Box<Torrent>, corrupt: u32 },
     /// Offers metadata of this size and answers requests so.
     MetadataLiar(u32, Lie),
@@ -89,6 +124,11 @@ pub(super) fn size(message: &Message) -> u64 {
         Message::Bitfield(bits) => bits.len() as u64 + 5,
         _ => 17,
     }
+}
+
+/// 0 to 99, all alike often and in no order.
+pub(super) fn scattered(n: u32) -> u32 {
+    (n.wrapping_mul(0x9e37_79b1) >> 8) % 100
 }
 
 pub(super) fn lie_about(size: u32, lie: Lie, batch: &[Message]) -> Vec<Message> {

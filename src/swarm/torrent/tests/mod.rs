@@ -1,8 +1,10 @@
 //! The machine in conversation: whole swarms in virtual time ([`swarms`]), single connections by
-//! script ([`scripts`], [`uploads`], [`gossip`], [`facts`], [`hostile`]). [`world`] joins machines back to back.
+//! script ([`scripts`], [`uploads`], [`gossip`], [`facts`], [`hostile`]), promised figures
+//! ([`figures`]). [`world`] joins machines back to back.
 
 mod cast;
 mod facts;
+mod figures;
 mod gossip;
 mod hostile;
 mod scripts;

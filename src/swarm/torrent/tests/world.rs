@@ -9,38 +9,16 @@ use bencode::Endpoint;
 use bytes::Bytes;
 use sha1::{Digest, Sha1};
 
-use super::cast::{DELAY, Mind, address, content, info_of, lie_about, settings, size, start};
+use super::cast::{
+    DELAY, Host, Mind, address, content, info_of, lie_about, scattered, settings, size, start,
+    stranger,
+};
 use crate::metainfo::{Info, InfoHash};
 use crate::swarm::disk::{Digests, DiskError, Job, Reply};
 use crate::swarm::{
     Action, Bitfield, ClosedBy, DialError, Event, PeerKey, PeerSource, Settings, Torrent,
 };
-use crate::wire::{ExtensionHandshake, Handshake, Message, PeerId, Reserved};
-
-pub(super) struct Host {
-    pub(super) mind: Mind,
-    pub(super) pieces: Vec<Option<Bytes>>,
-    pub(super) events: Vec<(Instant, Event)>,
-    /// Bytes/s that leave this host.
-    pub(super) uplink: u64,
-    pub(super) disk_full: bool,
-    busy_until: Instant,
-    reads: u32,
-    alive: bool,
-}
-
-impl Host {
-    pub(super) fn torrent(&mut self) -> &mut Torrent {
-        match &mut self.mind {
-            Mind::Machine { torrent, .. } => torrent,
-            Mind::MetadataLiar(..) | Mind::Hoarder => panic!("no machine"),
-        }
-    }
-
-    pub(super) fn has(&self, what: impl Fn(&Event) -> bool) -> bool {
-        self.events.iter().any(|(_, event)| what(event))
-    }
-}
+use crate::wire::{ExtensionHandshake, Handshake, Message, Reserved};
 
 enum Arrival {
     Call {
@@ -84,6 +62,7 @@ pub(super) struct World {
     links: BTreeMap<(usize, PeerKey), (usize, PeerKey)>,
     queue: BTreeMap<(Instant, u64), Arrival>,
     sequence: u64,
+    chance: u32,
 }
 
 impl World {
@@ -97,6 +76,21 @@ impl World {
             links: BTreeMap::new(),
             queue: BTreeMap::new(),
             sequence: 0,
+            chance: 0,
+        }
+    }
+
+    /// An empty world with the same torrent; what happens by chance there depends on `chance`.
+    pub(super) fn again(&self, chance: u32) -> World {
+        World {
+            now: start(),
+            hosts: Vec::new(),
+            info: Arc::clone(&self.info),
+            data: self.data.clone(),
+            links: BTreeMap::new(),
+            queue: BTreeMap::new(),
+            sequence: 0,
+            chance,
         }
     }
 
@@ -112,8 +106,9 @@ impl World {
             events: Vec::new(),
             uplink: 100 << 20,
             disk_full: false,
+            first_mismatch: None,
             busy_until: self.now,
-            reads: 0,
+            reads: self.chance * 1_000,
             alive: true,
         });
         self.hosts.len() - 1
@@ -121,7 +116,8 @@ impl World {
 
     /// A host that knows the files and has these pieces.
     pub(super) fn add(&mut self, settings: Settings, has: impl Fn(u32) -> bool) -> usize {
-        let seed = [self.hosts.len() as u8; 32];
+        let mut seed = [self.hosts.len() as u8; 32];
+        seed[0] = self.chance as u8;
         let torrent = Torrent::from_info(Arc::clone(&self.info), settings, seed, self.now);
         let host = self.push(Mind::Machine {
             torrent: Box::new(torrent),
@@ -315,7 +311,7 @@ impl World {
         };
         let hello = self.hosts[from].torrent().handshake();
         let theirs = Handshake {
-            peer_id: PeerId([200 + host as u8; 20]),
+            peer_id: stranger(host),
             reserved: Reserved::ours(),
             ..hello
         };
@@ -463,6 +459,7 @@ impl World {
                 let each: Vec<[u8; 20]> = blocks.iter().map(|b| Sha1::digest(b).into()).collect();
                 let whole: Bytes = blocks.concat().into();
                 if Some(Sha1::digest(&whole).into()) != self.info.piece_hash(piece) {
+                    host.first_mismatch.get_or_insert(self.now);
                     return Reply::Mismatch {
                         piece,
                         digests: each,
@@ -486,7 +483,7 @@ impl World {
                 let mut data = piece.slice(begin..begin + block.length as usize);
                 host.reads += 1;
                 if let Mind::Machine { corrupt, .. } = &host.mind
-                    && host.reads % 100 < *corrupt
+                    && scattered(host.reads) < *corrupt
                 {
                     data = vec![host.reads as u8; data.len()].into();
                 }
