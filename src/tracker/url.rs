@@ -15,10 +15,34 @@ use super::announce::Failure;
 pub const MAX_URL: usize = 2048;
 
 /// Ports of protocols that would take a line of HTTP or a datagram for a command of theirs: FTP, SSH,
-/// telnet, mail, DNS, finger, SMB, LDAP, databases, IRC, X11.
-const FOREIGN_PORTS: [u16; 33] = [
-    7, 9, 13, 17, 19, 20, 21, 22, 23, 25, 53, 79, 110, 119, 135, 139, 143, 389, 445, 465, 515, 587,
-    636, 993, 995, 3306, 5432, 6000, 6379, 6667, 9200, 11211, 27017,
+/// telnet, mail, DNS, finger, time, SMB, SNMP, LDAP, VPNs, logs, databases, containers, telephones,
+/// IRC, X11.
+const FOREIGN_PORTS: [u16; 52] = [
+    7, 9, 13, 17, 19, 20, 21, 22, 23, 25, 53, 69, 79, 110, 111, 119, 123, 135, 137, 138, 139, 143,
+    161, 389, 445, 465, 500, 514, 515, 587, 636, 993, 995, 1900, 2049, 2375, 2379, 3306, 3389,
+    5060, 5353, 5432, 5900, 5984, 6000, 6379, 6667, 9100, 9200, 10250, 11211, 27017,
+];
+
+/// Below this one only 80 and 443 are spoken to in HTTP, whose lines of text so many older protocols
+/// take for commands. A UDP tracker may live there (one of the largest does): what it is sent begins
+/// with fixed binary.
+const FIRST_FREE_PORT: u16 = 1024;
+
+/// What an announce says itself (BEP 3, 7, 23). A URL that says one of them already would speak in
+/// our name.
+const OUR_WORDS: [&str; 12] = [
+    "info_hash",
+    "peer_id",
+    "port",
+    "uploaded",
+    "downloaded",
+    "left",
+    "compact",
+    "numwant",
+    "event",
+    "ip",
+    "ipv4",
+    "ipv6",
 ];
 
 /// How a tracker is asked.
@@ -50,7 +74,10 @@ impl TrackerUrl {
             return Err(Failure::Url("it is too long"));
         }
         let url = Url::parse(text).map_err(|_| Failure::Url("it is no URL"))?;
-        TrackerUrl::check(url)
+        if speaks_for_us(&url) {
+            return Err(Failure::Url("it says what an announce says itself"));
+        }
+        TrackerUrl::check(url, text)
     }
 
     /// Where a redirect from here leads; `location` may be relative.
@@ -65,7 +92,7 @@ impl TrackerUrl {
             .url
             .join(location)
             .map_err(|_| Failure::Redirect("nowhere"))?;
-        let next = TrackerUrl::check(url)?;
+        let next = TrackerUrl::check(url, location)?;
         match (self.scheme, next.scheme) {
             (Scheme::Https, Scheme::Http) => Err(Failure::Redirect("from https to http")),
             (_, Scheme::Udp) => Err(Failure::Redirect("to another protocol")),
@@ -73,7 +100,8 @@ impl TrackerUrl {
         }
     }
 
-    fn check(url: Url) -> Result<TrackerUrl, Failure> {
+    /// `text` is what `url` was read from: reading maps look-alikes of a name to the name.
+    fn check(url: Url, text: &str) -> Result<TrackerUrl, Failure> {
         let (scheme, usual) = match url.scheme() {
             "http" => (Scheme::Http, 80),
             "https" => (Scheme::Https, 443),
@@ -83,13 +111,20 @@ impl TrackerUrl {
         if url.host_str().is_none_or(str::is_empty) {
             return Err(Failure::Url("it names no host"));
         }
+        if !names_host_plainly(text) {
+            return Err(Failure::Url("its host is not written in plain ASCII"));
+        }
         let port = url.port().unwrap_or(usual);
-        match port {
-            0 => Err(Failure::Url("port 0")),
-            port if FOREIGN_PORTS.contains(&port) => {
+        match (scheme, port) {
+            (_, 0) => Err(Failure::Url("port 0")),
+            (Scheme::Http | Scheme::Https, 80 | 443) => Ok(TrackerUrl { scheme, url, port }),
+            (Scheme::Http | Scheme::Https, ..FIRST_FREE_PORT) => {
                 Err(Failure::Url("the port belongs to another protocol"))
             }
-            port => Ok(TrackerUrl { scheme, url, port }),
+            (_, port) if FOREIGN_PORTS.contains(&port) => {
+                Err(Failure::Url("the port belongs to another protocol"))
+            }
+            (_, port) => Ok(TrackerUrl { scheme, url, port }),
         }
     }
 
@@ -169,4 +204,34 @@ impl fmt::Display for TrackerUrl {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.url.fmt(f)
     }
+}
+
+/// Whether the query says what an announce says, however it is encoded; some servers part at `;` too.
+fn speaks_for_us(url: &Url) -> bool {
+    let query = url.query().unwrap_or_default();
+    query.split(['&', ';']).any(|part| {
+        let name = part.split_once('=').map_or(part, |(name, _)| name);
+        let name: String = ::url::form_urlencoded::parse(name.as_bytes())
+            .map(|(name, _)| name.into_owned())
+            .collect();
+        OUR_WORDS.contains(&name.to_ascii_lowercase().as_str())
+    })
+}
+
+/// Whether the host stands there as it will be asked for: `trаcker.example` with a Cyrillic letter, or
+/// `%31` and its kind, are somebody who wants to be taken for another. Punycode is plain.
+fn names_host_plainly(text: &str) -> bool {
+    // What readers of URLs take for the two slashes before a host, and for its end.
+    const SLASHES: [char; 5] = ['/', '\\', '\t', '\r', '\n'];
+    let text = text.trim_start();
+    let rest = match text.split_once(':') {
+        Some((scheme, rest)) if scheme.bytes().all(|byte| byte.is_ascii_alphanumeric()) => rest,
+        _ if text.starts_with("//") || text.starts_with("\\\\") => text,
+        // A redirect within the host.
+        _ => return true,
+    };
+    let rest = rest.trim_start_matches(SLASHES);
+    let host = rest.split(['/', '\\', '?', '#']).next().unwrap_or_default();
+    host.bytes()
+        .all(|byte| byte.is_ascii_graphic() && byte != b'%')
 }

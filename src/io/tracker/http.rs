@@ -26,7 +26,7 @@ use crate::tracker::{Failure, TrackerUrl};
 const MAX_BODY: usize = 1 << 20;
 
 /// Redirects followed for one question.
-const MAX_REDIRECTS: usize = 5;
+const MAX_REDIRECTS: usize = 3;
 
 /// Until a connection stands, TLS included.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(8);

@@ -57,6 +57,105 @@ fn hosts_and_ports_as_sockets_take_them() {
     assert_eq!(url("http://t.example/").ip(), None);
 }
 
+/// Rows A21: ports of other protocols are not spoken to, below 1024 only 80 and 443 in HTTP.
+#[test]
+fn ports_of_other_protocols_are_not_spoken_to() {
+    let allowed = |text: String| TrackerUrl::parse(&text).is_ok();
+    let foreign = [
+        21, 22, 23, 25, 53, 110, 143, 445, 465, 587, 993, 995, 2375, 3306, 5432, 6379, 6667, 9200,
+        11211, 27017,
+    ];
+    for port in foreign {
+        for scheme in ["http", "https", "udp"] {
+            let text = format!("{scheme}://t.example:{port}/announce");
+            assert!(!allowed(text.clone()), "{text}");
+            assert!(url("http://t.example/").redirect(&text).is_err(), "{text}");
+        }
+    }
+    for port in (1..1024).filter(|port| ![80, 443].contains(port)) {
+        assert!(!allowed(format!("http://t.example:{port}/")), "{port}");
+    }
+    for text in [
+        "http://t.example:443/",
+        "https://t.example:80/",
+        "udp://t.example:451/announce",
+    ] {
+        assert!(allowed(text.to_owned()), "{text}");
+    }
+    // A line break that would begin a command of another protocol is not sent as one.
+    let told = url("http://t.example:1024/a\r\nQUIT?x=\r\ny").with_query("info_hash=x");
+    assert_eq!(told, "http://t.example:1024/aQUIT?x=y&info_hash=x");
+    let told = url("http://t.example:1024/a%0d%0aQUIT").to_string();
+    assert_eq!(told, "http://t.example:1024/a%0d%0aQUIT");
+}
+
+/// Rows A22: a URL that brings the words of an announce does not speak in our name.
+#[test]
+fn a_url_does_not_bring_our_words() {
+    for query in [
+        "info_hash=%01",
+        "a=b&peer_id=x",
+        "passkey=1&port=25",
+        "INFO_HASH=1",
+        "info%5Fhash=1",
+        "x;left=0",
+        "event=stopped",
+        "ip=192.0.2.1",
+        "left",
+    ] {
+        let text = format!("http://t.example/announce?{query}");
+        assert!(
+            matches!(TrackerUrl::parse(&text), Err(Failure::Url(_))),
+            "{text}"
+        );
+    }
+    for query in ["passkey=left", "key=1", "reporting=1", "a=%26left=0"] {
+        let text = format!("http://t.example/announce?{query}");
+        assert!(TrackerUrl::parse(&text).is_ok(), "{text}");
+    }
+    // Where a tracker sends us it repeats what we said.
+    let from = url("http://t.example/announce");
+    assert!(
+        from.redirect("https://t.example/announce?info_hash=%01&left=0")
+            .is_ok()
+    );
+}
+
+/// Rows A23: a host that looks like another one is not asked, and punycode is shown as it is.
+#[test]
+fn hosts_that_look_like_others() {
+    for text in [
+        "http://bt1.archiv\u{ff45}.org/announce",
+        "http://tr\u{430}cker.example/announce",
+        "udp://tr\u{430}cker.example:1/announce",
+        "http://\u{2460}27.0.0.1/",
+        "http://127\u{3002}0\u{3002}0\u{3002}1/",
+        "http:\u{2f}\u{2f}user@b\u{fc}cher.example/",
+        "http:\\\\b\u{fc}cher.example/",
+        "http:b\u{fc}cher.example/",
+        "http://%6c%6fcalhost/",
+        "http://b%C3%BCcher.example/",
+        "http://t\u{ad}.example/",
+    ] {
+        assert!(
+            matches!(TrackerUrl::parse(text), Err(Failure::Url(_))),
+            "{text}"
+        );
+    }
+    let from = url("http://t.example/announce");
+    for location in [
+        "//b%C3%BCcher.example/",
+        "http://%74.example/",
+        "https://\u{ff54}.example/",
+    ] {
+        assert!(from.redirect(location).is_err(), "{location}");
+    }
+    assert!(from.redirect("/b%C3%BCcher?x=//%20").is_ok());
+    let puny = url("http://xn--bcher-kva.example/announce");
+    assert_eq!(puny.name(), "http://xn--bcher-kva.example:80");
+    assert!(TrackerUrl::parse("http://t.example/b\u{fc}cher").is_ok());
+}
+
 #[test]
 fn what_is_not_asked() {
     for text in [
@@ -95,14 +194,15 @@ fn a_query_goes_behind_the_one_that_is_there() {
     );
 }
 
+/// Rows A25: a redirect goes neither back to http nor to another protocol, nor to one of its ports.
 #[test]
 fn redirects_stay_within_the_rules() {
     let from = url("https://t.example/x/announce?a=1");
     let to = |location: &str| from.redirect(location).map(|url| url.to_string());
     assert_eq!(to("/other?b"), Ok("https://t.example/other?b".into()));
     assert_eq!(
-        to("https://u.example:444/"),
-        Ok("https://u.example:444/".into())
+        to("https://u.example:1444/"),
+        Ok("https://u.example:1444/".into())
     );
     assert_eq!(
         to("http://t.example/"),
