@@ -176,6 +176,7 @@ async fn network() -> (Client, Client) {
     (node, ours)
 }
 
+/// Rows N18, A16: neither the DHT nor the neighbours hear of a private torrent file.
 #[tokio::test]
 async fn a_private_torrent_file_is_told_to_nobody() {
     let folder = tempfile::tempdir().expect("a folder");
@@ -211,6 +212,7 @@ async fn a_private_torrent_file_is_told_to_nobody() {
     assert!(search.running.is_none() && search.last.is_none() && search.next.is_none());
 }
 
+/// Rows N18, A16: as soon as a magnet link proves private, nobody hears of it.
 #[tokio::test]
 async fn a_magnet_link_that_turns_out_to_be_private_is_told_to_nobody_any_more() {
     let folder = tempfile::tempdir().expect("a folder");

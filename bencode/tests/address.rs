@@ -199,6 +199,7 @@ fn own_endpoints_are_bounded() {
     assert_eq!(refused.collect::<Vec<_>>(), (9..=40).collect::<Vec<_>>());
 }
 
+/// Rows N11, A20: a mapped address is judged as its IPv4 address.
 #[test]
 fn a_mapped_endpoint_built_by_hand_is_unmapped() {
     let sneaky = Endpoint {

@@ -56,6 +56,7 @@ fn a_list_is_an_exact_multiple() {
     }
 }
 
+/// Rows N11: a mapped address is its IPv4 address.
 #[test]
 fn a_mapped_address_is_the_v4_address_at_every_door() {
     let plain = endpoint("192.0.2.1:6881");

@@ -284,6 +284,16 @@ impl Node {
         self.rounds.exclude(info_hash);
     }
 
+    /// The machine's link came back, or has another address now: nobody is blamed for what was asked
+    /// before, whoever was known is asked again at once, and what `keep_announced` named an address
+    /// that may not be ours any more is announced anew.
+    pub fn network_changed(&mut self, now: Instant) {
+        self.path.link.woke(now);
+        self.memory.unreachable = Unreachable::default();
+        self.knock_again(now);
+        self.rounds.restart(now);
+    }
+
     /// Looks for the nodes closest to `target`.
     pub fn find_node(&mut self, now: Instant, target: Id) -> LookupId {
         self.search(now, target, Goal::FindNode, Tracing::Off)

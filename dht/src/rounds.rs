@@ -60,6 +60,13 @@ impl Rounds {
         self.stops.insert(info_hash, Stop { own, due: now });
     }
 
+    /// What others stored is wrong now: everything is due again, in its turn.
+    pub fn restart(&mut self, now: Instant) {
+        for stop in self.stops.values_mut() {
+            stop.due = stop.due.min(now);
+        }
+    }
+
     /// `info_hash` is not announced any more. What others stored lives on for a while.
     pub fn exclude(&mut self, info_hash: &Id) {
         self.stops.remove(info_hash);
@@ -235,5 +242,25 @@ mod tests {
         assert!(due > now);
         assert_eq!(rounds.next(due - Duration::from_millis(1)), None);
         assert!(rounds.next(due + Duration::from_millis(1)).is_some());
+    }
+
+    /// Rows N2: with another address all is announced anew, within the budget.
+    #[test]
+    fn a_new_start_makes_all_due() {
+        let start = Instant::now();
+        let mut rounds = Rounds::new(start);
+        for n in 0..5 {
+            rounds.include(start, hash(n), PORT);
+        }
+        let first = live(&mut rounds, start, Duration::from_secs(60), 20);
+        assert_eq!(first.len(), 5);
+        rounds.restart(start + Duration::from_secs(61));
+        let again = live(
+            &mut rounds,
+            start + Duration::from_secs(61),
+            Duration::from_secs(60),
+            20,
+        );
+        assert_eq!(again.len(), 5);
     }
 }

@@ -190,6 +190,7 @@ fn unknown_methods_are_204_and_missing_arguments_203() {
     }
 }
 
+/// Rows A3: what is malformed gets no answer.
 #[test]
 fn nothing_malformed_gets_an_answer() {
     let (mut node, now) = node();
@@ -212,6 +213,7 @@ fn nothing_malformed_gets_an_answer() {
     assert!(dropped.not_krpc > 0 && dropped.bencode > 0);
 }
 
+/// Rows A4: our own packets coming back are dropped.
 #[test]
 fn our_own_id_port_zero_and_refused_ranges_are_dropped() {
     let (mut node, now) = node();
@@ -242,6 +244,7 @@ fn a_flood_from_one_source_is_answered_twelve_times_in_a_second() {
     assert!(node.stats().dropped.limited >= 2988);
 }
 
+/// Rows A2: asking us is not enough to become a contact.
 #[test]
 fn a_querier_is_a_contact_only_after_it_answered_our_probe() {
     let (mut node, now) = node();
@@ -271,6 +274,7 @@ fn a_querier_is_a_contact_only_after_it_answered_our_probe() {
     );
 }
 
+/// Rows A2: who answers with another id than it asked with is no contact.
 #[test]
 fn a_probe_answered_by_another_id_adds_nobody() {
     let (mut node, now) = node();
@@ -393,6 +397,7 @@ fn peers_of_refused_ranges_are_not_reported() {
     assert_eq!(peers, [vec![good]]);
 }
 
+/// Rows N10: a node of one address family neither asks nor hears the other.
 #[test]
 fn a_node_of_one_family_ignores_the_other() {
     let now = Instant::now();

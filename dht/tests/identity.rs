@@ -116,6 +116,7 @@ fn follower() -> Config {
     }
 }
 
+/// Rows N2: the address that others see gives a new id (BEP 42), and contacts are kept.
 #[test]
 fn an_elected_address_gives_an_id_that_suits_it() {
     let mut stage = Stage::new(follower());

@@ -156,6 +156,7 @@ fn a_third_of_the_nodes_may_die() {
     assert!(found >= 4, "{found} of 5");
 }
 
+/// Rows N9: lookups among nodes that lose a tenth of all datagrams.
 #[test]
 fn a_tenth_of_the_datagrams_may_be_lost() {
     let mut world = network(5, 80, 100);
@@ -236,6 +237,7 @@ fn two_nodes_are_a_network_and_the_storing_one_finds_its_own() {
     assert_eq!(find(&mut world, router, hash).peers, 1);
 }
 
+/// Rows N4: a bootstrap node that comes late lets the node in.
 #[test]
 fn a_node_retries_until_its_bootstrap_node_appears() {
     let mut world = World::new(11);
@@ -251,6 +253,7 @@ fn a_node_retries_until_its_bootstrap_node_appears() {
     assert_eq!(report.answered, 1);
 }
 
+/// Rows N1, N5: when all contacts died, the node joins anew.
 #[test]
 fn a_node_whose_network_vanished_joins_again() {
     let mut world = World::new(12);
@@ -272,6 +275,7 @@ fn a_node_whose_network_vanished_joins_again() {
     );
 }
 
+/// Rows A10: a read-only node is in nobody's table.
 #[test]
 fn read_only_nodes_find_but_are_not_found() {
     let mut world = network(13, 60, 0);
@@ -303,6 +307,7 @@ fn nodes_learn_their_own_address_from_others() {
     assert!(right >= 55, "{right}");
 }
 
+/// Rows N10: each address family is a network of its own.
 #[test]
 fn both_families_live_in_one_node() {
     let mut world = World::new(15);

@@ -77,6 +77,7 @@ fn a_node_alone_appeals_for_bootstrap_nodes() {
     ));
 }
 
+/// Rows N12: after eight hours of sleep nobody is blamed, and one look around is made, not eight hours' worth.
 #[test]
 fn a_suspended_machine_blames_nobody_and_looks_around() {
     let (mut world, us) = network();
@@ -94,8 +95,36 @@ fn a_suspended_machine_blames_nobody_and_looks_around() {
             .count(),
         0
     );
-    assert!(
-        node.poll_transmit().is_some(),
-        "it asks for its own id at once"
-    );
+    let mut burst = 0;
+    while node.poll_transmit().is_some() {
+        burst += 1;
+    }
+    assert!(burst > 0, "it asks for its own id at once");
+    assert!(burst <= 32, "{burst} datagrams at once");
+}
+
+/// Rows N1: after ten minutes without network a node is back within half a minute, and at once if it is
+/// told; meanwhile it sends at most a datagram a second.
+#[test]
+fn after_an_outage_it_is_back_within_half_a_minute() {
+    for told in [false, true] {
+        let (mut world, us) = network();
+        world.events.clear();
+        let before = world.nodes[&us].stats().datagrams_out;
+        pull_the_cable(&mut world, us, Duration::from_secs(10 * 60));
+        let sent = world.nodes[&us].stats().datagrams_out - before;
+        assert!(sent <= 600, "{sent} datagrams in ten minutes");
+        assert!(!said(&world, us, &Event::LinkUp));
+        if told {
+            world.with(us, |node, now| node.network_changed(now));
+        }
+        world.run(Duration::from_secs(if told { 2 } else { 30 }));
+        assert!(said(&world, us, &Event::LinkUp), "told: {told}");
+        let found = world.with(us, |node, now| node.find_node(now, Id::new([7; 20])));
+        world.run(Duration::from_secs(5));
+        let done = world.events.iter().any(|(who, event)| {
+            matches!(event, Event::LookupDone { lookup, report } if *who == us && *lookup == found && report.closest.len() == 8)
+        });
+        assert!(done, "it finds others");
+    }
 }

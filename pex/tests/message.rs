@@ -131,6 +131,7 @@ fn a_payload_of_more_than_16_kib_is_refused_unread() {
     assert_eq!(error.kind, ErrorKind::TooLarge);
 }
 
+/// Rows N11: a mapped address of peer exchange is one IPv4 contact.
 #[test]
 fn a_mapped_contact_is_a_v4_contact() {
     let payload = b"d6:added618:\0\0\0\0\0\0\0\0\0\0\xff\xff\x01\x02\x03\x04\0\x50e";

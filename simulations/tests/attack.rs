@@ -3,6 +3,7 @@
 use trackless_simulations::scenarios::attack::{self, Plan};
 use trackless_simulations::scenarios::{Options, Scale};
 
+/// Rows A1, A2, A9, A11: a simulated network under attack, with shares measured.
 #[test]
 fn attackers_gain_no_more_than_is_known() {
     let options = Options {

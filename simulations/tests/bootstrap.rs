@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use trackless_simulations::scenarios::{Options, Scale, bootstrap};
 
+/// Rows N4, N5: whatever kind of contact is the one that lives, the network is found.
 #[test]
 fn one_living_contact_of_any_kind_is_enough() {
     let options = Options {

@@ -15,6 +15,7 @@ fn plan(outages: &[Outage]) -> Plan {
     }
 }
 
+/// Rows N1: whoever was cut off finds peers again.
 #[test]
 fn peers_are_found_again_after_each_outage() {
     let outcome = outage::play(&plan(&Outage::ALL));

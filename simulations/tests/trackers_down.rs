@@ -13,6 +13,7 @@ fn plan(seed: u64) -> Plan {
     })
 }
 
+/// Rows N3: with all trackers down latecomers find peers in the DHT.
 #[test]
 fn only_the_dht_lets_latecomers_in() {
     let plan = plan(1);

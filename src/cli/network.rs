@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 
 use bencode::Family;
 use dht::Role;
@@ -11,17 +12,23 @@ use super::hosts;
 use super::plan::{Families, NetworkPlan};
 use crate::io::{self, Client, ClientConfig, Dht, Grant, LocalDiscovery, Port};
 
+/// How long calls of the operating system that nobody waits for may hold up the end: a resolver whose
+/// servers are silent takes half a minute.
+const LEFT_BEHIND: Duration = Duration::from_millis(500);
+
 /// Runs a command's future on a runtime of one thread: peers, torrents and the DHT share it, and
 /// hashing and files have threads of their own.
 ///
 /// # Errors
 /// The future's; or that the system gives no runtime.
 pub(super) fn block_on<T>(work: impl Future<Output = Result<T, Failure>>) -> Result<T, Failure> {
-    tokio::runtime::Builder::new_current_thread()
+    let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()
-        .map_err(|error| Failure::io("the network cannot be used", &error))?
-        .block_on(work)
+        .map_err(|error| Failure::io("the network cannot be used", &error))?;
+    let result = runtime.block_on(work);
+    runtime.shutdown_timeout(LEFT_BEHIND);
+    result
 }
 
 /// Gives up the right to touch any file but those of `folders` and of the state folder, unless the plan says otherwise.

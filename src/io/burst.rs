@@ -65,6 +65,7 @@ mod tests {
 
     use super::*;
 
+    /// Rows N17: a datagram that the kernel refuses holds up no other.
     #[tokio::test]
     async fn one_that_is_refused_holds_up_nobody() {
         let bind = || UdpSocket::bind((Ipv4Addr::LOCALHOST, 0));

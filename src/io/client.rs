@@ -34,6 +34,7 @@ use super::host_cache::HostCache;
 use super::input::Input;
 use super::listen::{self, Registration};
 use super::lsd::{self, LocalDiscovery, LsdHandle};
+use super::network::Network;
 use super::resolve::resolve;
 use super::sockets::{self, Bind, Port};
 use super::status::{Destination, Privacy, Select, Status, TorrentEvent};
@@ -218,18 +219,22 @@ impl Client {
             LocalDiscovery::Off => None,
         };
         let mut background = JoinSet::new();
+        let network = Network::watch(config.bind.clone(), &mut background);
         let (registrations, queue) = mpsc::channel(REGISTRATIONS);
         let descriptors = Descriptors::of_process();
         let turned_away = Counters::default();
         let unfinished = descriptors.unfinished.clone();
         background.spawn(listen::run(tcp, queue, unfinished, turned_away.clone()));
         let dht = match config.dht {
-            Dht::On => Some(join(&config, policy.clone(), udp, &mut background)?),
+            Dht::On => {
+                let policy = policy.clone();
+                Some(join(&config, policy, udp, &network, &mut background)?)
+            }
             Dht::Off => None,
         };
         let asker = Asker::new(config.bind.clone(), config.families, policy.clone());
         Ok(Client {
-            dialler: Dialler::new(config.bind, descriptors),
+            dialler: Dialler::new(config.bind, network, descriptors),
             turned_away,
             port: sockets.port,
             policy,
@@ -352,6 +357,7 @@ impl Client {
         let guest = Guest {
             torrent: torrent.clone(),
             status: status.clone(),
+            network: self.dialler.network(),
             _alive: self.farewells.0.clone(),
         };
         tracker::start(Arc::clone(&self.asker), settings, tiers, guest)

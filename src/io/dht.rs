@@ -46,6 +46,7 @@ enum Command {
     View(oneshot::Sender<View>),
     Keep(InfoHash, u16),
     Withdraw(InfoHash),
+    NetworkChanged,
 }
 
 /// The rest of the client's end of the DHT task. Dropping every copy ends the task.
@@ -100,6 +101,11 @@ impl DhtHandle {
     /// Ends `keep_announced`.
     pub(super) async fn withdraw(&self, info_hash: InfoHash) {
         let _ = self.commands.send(Command::Withdraw(info_hash)).await;
+    }
+
+    /// The machine has another way out now: whoever was known is asked again at once.
+    pub(super) async fn network_changed(&self) {
+        let _ = self.commands.send(Command::NetworkChanged).await;
     }
 
     /// The node's inner state; `None` when the task has ended.
@@ -363,6 +369,7 @@ impl Driver {
                 };
                 self.node.keep_announced(now, Id::from(info_hash.0), own);
             }
+            Command::NetworkChanged => self.node.network_changed(now),
             Command::Withdraw(info_hash) => self.node.withdraw(&Id::from(info_hash.0)),
             Command::Ping(endpoint, reply) => {
                 self.node.ping(now, endpoint);

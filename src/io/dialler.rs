@@ -14,12 +14,14 @@ use tokio::net::TcpStream;
 use tokio::sync::Semaphore;
 
 use super::descriptors::{Descriptors, Permit, Share};
+use super::network::Network;
 use super::sockets::{self, Bind};
 
 /// One torrent's place at the dialler.
 #[derive(Clone)]
 pub(super) struct Dialler {
     bind: Bind,
+    network: Arc<Network>,
     /// Shared by all torrents; those who wait are served in the order of their coming.
     descriptors: Descriptors,
     /// One permit: who has it waits at the half-open share for its torrent, the others of the torrent wait for him.
@@ -28,9 +30,10 @@ pub(super) struct Dialler {
 
 impl Dialler {
     /// The client's.
-    pub(super) fn new(bind: Bind, descriptors: Descriptors) -> Dialler {
+    pub(super) fn new(bind: Bind, network: Network, descriptors: Descriptors) -> Dialler {
         Dialler {
             bind,
+            network: Arc::new(network),
             descriptors,
             turn: Arc::new(Semaphore::new(1)),
         }
@@ -42,6 +45,11 @@ impl Dialler {
             turn: Arc::new(Semaphore::new(1)),
             ..self.clone()
         }
+    }
+
+    /// A view on the way out that connections take.
+    pub(super) fn network(&self) -> Network {
+        self.network.view()
     }
 
     /// Waits until one more connection may be opening; it counts until the permit is dropped.
@@ -78,6 +86,7 @@ mod tests {
         }
     }
 
+    /// Rows N7: connections that are opening are counted, and nobody waits for ever.
     #[tokio::test(flavor = "current_thread")]
     async fn torrents_that_wait_take_turns() {
         let descriptors = Descriptors {
@@ -85,7 +94,7 @@ mod tests {
             half_open: Share::of(2),
             connections: Share::of(2),
         };
-        let client = Dialler::new(Bind::Everywhere, descriptors);
+        let client = Dialler::new(Bind::Everywhere, Network::still(), descriptors);
         let (big, small) = (client.for_torrent(), client.for_torrent());
         let (granted, mut order) = mpsc::unbounded_channel();
         let wait = |dialler: &Dialler, name: &'static str| {

@@ -12,6 +12,7 @@
 //! - `tracker`: a torrent's trackers
 //! - `confine`: the folders that the process may touch (Linux)
 //! - `descriptors`: how many sockets peers may have
+//! - `network`: whether the machine's way out has changed
 //! - `sockets`, `resolve`, `entropy`, `burst`: binding, names, seeds, many datagrams at once
 //! - `serve`: a text over HTTP · `tracker_server`: a tracker for others
 //!
@@ -30,6 +31,7 @@ mod host_cache;
 mod input;
 mod listen;
 mod lsd;
+mod network;
 mod peer;
 mod resolve;
 mod serve;

@@ -13,9 +13,9 @@ use tokio::net::TcpStream;
 use tokio::sync::mpsc;
 use tokio::time::{sleep_until, timeout};
 
-use super::descriptors::Share;
 use super::dialler::Dialler;
 use super::input::{Input, Opened};
+use super::network::Network;
 use crate::swarm::{ClosedBy, DialError, PeerKey};
 use crate::wire::{Connection, Event, Handshake, Message, Violation};
 
@@ -86,7 +86,7 @@ pub(super) async fn dial(
         input: BytesMut::new(),
         permit: place,
     };
-    serve(opened, peer, torrent, mailbox).await;
+    serve(opened, peer, torrent, mailbox, dialler.network()).await;
 }
 
 /// Whether the process or the system has no descriptor left: the address is not at fault.
@@ -102,12 +102,12 @@ fn is_want_of_descriptors(error: &std::io::Error) -> bool {
 /// leaving.
 pub(super) async fn serve_caller(
     mut opened: Opened,
-    places: Share,
+    dialler: Dialler,
     peer: PeerKey,
     torrent: mpsc::Sender<Input>,
     mailbox: mpsc::Receiver<Vec<Message>>,
 ) {
-    match timeout(PLACE_TIMEOUT, places.take()).await {
+    match timeout(PLACE_TIMEOUT, dialler.connections().take()).await {
         Ok(place) => opened.permit = place,
         Err(_) => {
             let by = ClosedBy::NoDescriptor;
@@ -115,7 +115,7 @@ pub(super) async fn serve_caller(
             return;
         }
     }
-    serve(opened, peer, torrent, mailbox).await;
+    serve(opened, peer, torrent, mailbox, dialler.network()).await;
 }
 
 /// Serves a connection until either side ends it; dropping the mailbox's sender ends it from here.
@@ -124,6 +124,7 @@ pub(super) async fn serve(
     peer: PeerKey,
     torrent: mpsc::Sender<Input>,
     mailbox: mpsc::Receiver<Vec<Message>>,
+    network: Network,
 ) {
     let Opened {
         stream,
@@ -139,7 +140,13 @@ pub(super) async fn serve(
         accepted: 0,
         reported: 0,
     };
-    if let Some(by) = task.run(stream, mailbox).await {
+    let local = stream.local_addr().ok().map(|local| local.ip());
+    let by = tokio::select! {
+        by = task.run(stream, mailbox) => by,
+        // Nobody would tell: what is sent from an address that is gone goes nowhere.
+        () = network.lost(local) => Some(ClosedBy::Io),
+    };
+    if let Some(by) = by {
         let _ = task.torrent.send(Input::Closed { peer, by }).await;
     }
 }

@@ -253,6 +253,14 @@ pub fn source_towards(bind: &Bind, to: SocketAddr) -> io::Result<IpAddr> {
         .ok_or_else(|| io::ErrorKind::AddrNotAvailable.into())
 }
 
+/// Whether `local`, which was an address of ours, is not any more.
+pub(super) fn is_gone(bind: &Bind, family: Family, local: IpAddr) -> bool {
+    let bound = bind
+        .prepare(family, Type::DGRAM)
+        .and_then(|socket| socket.bind(&SocketAddr::new(local, 0).into()));
+    bound.is_err_and(|error| error.kind() == io::ErrorKind::AddrNotAvailable)
+}
+
 fn connected(bind: &Bind, to: SocketAddr) -> io::Result<Socket> {
     let family = bencode::Endpoint::from(to).family();
     let Some(local) = bind.address(family) else {

@@ -133,6 +133,7 @@ impl Driver {
             announcing: Announcing::Lookups,
             repairs: 0,
         };
+        let mut network = self.surroundings.dialler.network();
         let mut status_due = self.started;
         loop {
             self.drain(&mut desk).await;
@@ -170,6 +171,11 @@ impl Driver {
                         handled += 1;
                         next = if handled < BATCH { inputs.try_recv().ok() } else { None };
                     }
+                }
+                () = network.changed() => {
+                    let now = Instant::now();
+                    self.torrent.network_changed(now);
+                    desk.clock.handle_network_changed(now);
                 }
                 event = next_event(&mut desk.search) => self.handle_search(&mut desk, event),
                 () = sleep_until(timeout.into()) => {
@@ -256,8 +262,8 @@ impl Driver {
         from: Endpoint,
     ) {
         let now = Instant::now();
-        let places = self.surroundings.dialler.connections().clone();
-        self.torrent.set_places(places.free());
+        let dialler = self.surroundings.dialler.clone();
+        self.torrent.set_places(dialler.connections().free());
         let Ok(peer) = self.torrent.accept(now, from, &theirs) else {
             return;
         };
@@ -265,7 +271,7 @@ impl Driver {
         opened.connection.accept(now, self.torrent.handshake());
         let mailbox = self.mailbox(desk, peer);
         let torrent = self.to_self.clone();
-        tokio::spawn(peer::serve_caller(opened, places, peer, torrent, mailbox));
+        tokio::spawn(peer::serve_caller(opened, dialler, peer, torrent, mailbox));
     }
 
     fn mailbox(&self, desk: &mut Desk, peer: PeerKey) -> mpsc::Receiver<Vec<Message>> {

@@ -24,6 +24,7 @@ pub(super) use asker::Asker;
 
 use super::entropy;
 use super::input::Input;
+use super::network::Network;
 use super::status::Status;
 use crate::swarm::{PeerSource, Phase};
 use crate::tracker::announce::UNKNOWN_LEFT;
@@ -76,6 +77,7 @@ impl Trackers {
 pub(super) struct Guest {
     pub(super) torrent: mpsc::Sender<Input>,
     pub(super) status: watch::Receiver<Status>,
+    pub(super) network: Network,
     /// Held until the last goodbye; the client's end waits for it.
     pub(super) _alive: mpsc::Sender<Infallible>,
 }
@@ -159,6 +161,10 @@ impl Task {
                     }
                     self.observe();
                     News::None
+                }
+                () = self.guest.network.changed() => {
+                    self.announcer.network_changed(Instant::now());
+                    News::Some
                 }
                 () = wait_until(due) => {
                     self.announcer.handle_timeout(Instant::now());

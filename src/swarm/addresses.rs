@@ -362,6 +362,13 @@ impl AddressBook {
         busy
     }
 
+    /// Our own link came back, or has another address: whoever could not be reached meanwhile may be tried.
+    pub fn network_changed(&mut self, now: Instant) {
+        for known in self.known.values_mut() {
+            known.excuse(now);
+        }
+    }
+
     /// We are there ourselves: never to be dialled.
     pub fn ourself(&mut self, endpoint: Endpoint) {
         if let Some(known) = self.known.get_mut(&endpoint) {

@@ -265,6 +265,7 @@ mod tests {
         assert!((4..=7).contains(&pipeline.room()), "{}", pipeline.room());
     }
 
+    /// Rows N8: what a peer that fell silent owes is asked of others after 15 s.
     #[test]
     fn a_silent_peer_is_snubbed_and_forgiven() {
         let start = Instant::now();

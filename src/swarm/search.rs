@@ -77,6 +77,15 @@ impl SearchClock {
         }
     }
 
+    /// The machine's link came back, or has another address: whoever was told of the old one is to hear of
+    /// the new one. A search that runs goes into the void and is followed by another soon.
+    pub fn handle_network_changed(&mut self, now: Instant) {
+        self.fruitless = 0;
+        if let State::Waiting { since, until } = &mut self.state {
+            *until = (*until).min(now.max(*since + FIRST_PAUSE));
+        }
+    }
+
     /// When the next search is to start; `None` while one runs.
     pub fn next_timeout(&self) -> Option<Instant> {
         match self.state {
@@ -121,6 +130,28 @@ mod tests {
         clock.handle_done(now, 3);
         assert_eq!(clock.next_timeout(), Some(now + ANNOUNCE_INTERVAL));
         clock.handle_wanted();
+        assert_eq!(clock.next_timeout(), Some(now + WANTED_PAUSE));
+    }
+
+    /// Rows N1, N2: a link that is back is searched over at once, and the pauses begin anew.
+    #[test]
+    fn a_changed_network_is_searched_at_once_but_not_back_to_back() {
+        let now = Instant::now();
+        let mut clock = SearchClock::new(now);
+        for _ in 0..7 {
+            clock.handle_started();
+            clock.handle_done(now, 0);
+        }
+        clock.handle_network_changed(now + FIRST_PAUSE / 2);
+        assert_eq!(clock.next_timeout(), Some(now + FIRST_PAUSE));
+        clock.handle_started();
+        clock.handle_network_changed(now);
+        assert_eq!(clock.next_timeout(), None, "one at a time");
+        clock.handle_done(now, 0);
+        assert_eq!(clock.next_timeout(), Some(now + FIRST_PAUSE));
+        clock.handle_started();
+        clock.handle_done(now, 5);
+        clock.handle_network_changed(now + WANTED_PAUSE);
         assert_eq!(clock.next_timeout(), Some(now + WANTED_PAUSE));
     }
 

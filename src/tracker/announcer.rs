@@ -150,6 +150,39 @@ impl Announcer {
         }
     }
 
+    /// Our link came back, or has another address: failures meanwhile were ours, and whoever knows us knows
+    /// an address that may be wrong. Every lane has a round as soon as its trackers were left alone for
+    /// [`pace::SHORTEST`].
+    pub fn network_changed(&mut self, now: Instant) {
+        for tracker in &mut self.trackers {
+            let ours = !matches!(
+                tracker.last,
+                Some(Err(Failure::Reason(_)
+                    | Failure::Special
+                    | Failure::Redirect(_)))
+            );
+            let rested = tracker.answered.map_or(now, |at| at + pace::SHORTEST);
+            match &mut tracker.rest {
+                Rest::Paused { until } if ours => {
+                    *until = (*until).min(now);
+                    tracker.fails = 0;
+                }
+                Rest::Polite { until } => *until = (*until).min(rested.max(now)),
+                Rest::Paused { .. } | Rest::None => {}
+            }
+        }
+        for place in 0..self.lanes.len() {
+            let members = self.members(place);
+            let recovers = |index: &usize| self.trackers.get(*index)?.recovers();
+            let earliest = members.iter().filter_map(recovers).min();
+            if let (Some(earliest), Some(lane)) = (earliest, self.lanes.get_mut(place))
+                && let Round::Waiting { until: Some(until) } = &mut lane.round
+            {
+                *until = (*until).min(earliest.max(now));
+            }
+        }
+    }
+
     /// The torrent ends: whoever knows us hears `stopped`, after a `completed` that is still due.
     pub fn stop(&mut self, now: Instant) {
         if self.life == Life::Stopping {
@@ -221,6 +254,7 @@ impl Announcer {
         tracker.rest = Rest::Polite {
             until: now + pace::shortest(&reply),
         };
+        tracker.answered = Some(now);
         let interval = pace::interval(&reply, &mut self.rng);
         tracker.take(&reply);
         if stopping {

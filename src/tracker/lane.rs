@@ -51,6 +51,8 @@ pub(super) struct Tracker {
     pub(super) rest: Rest,
     /// Failures in a row.
     pub(super) fails: u32,
+    /// When it last answered.
+    pub(super) answered: Option<Instant>,
     pub(super) open: Option<Open>,
     /// To be sent back (`trackerid`).
     pub(super) tracker_id: Option<Vec<u8>>,
@@ -71,6 +73,7 @@ impl Tracker {
             presence: Presence::Unknown,
             rest: Rest::None,
             fails: 0,
+            answered: None,
             open: None,
             tracker_id: None,
             last,

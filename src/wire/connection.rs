@@ -22,7 +22,7 @@ use crate::budget::BACKLOG_PER_PEER;
 const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// A peer that says nothing for this long is gone; BEP 3 asks for a sign of life every two minutes.
-const IDLE_TIMEOUT: Duration = Duration::from_secs(180);
+const IDLE_TIMEOUT: Duration = Duration::from_secs(150);
 
 /// We say something at least this often.
 const KEEP_ALIVE: Duration = Duration::from_secs(110);

@@ -36,6 +36,7 @@ fn tcp(host: &Host, counter: &str) -> u64 {
         .unwrap_or_else(|| panic!("no {counter} in {text:?}"))
 }
 
+/// Rows A7: of ten thousand addresses few are called, and a victim gets one call.
 #[test]
 fn ten_thousand_addresses_are_a_few_calls_and_a_victim_gets_one() {
     if !can_run(&[Client::Trackless]) {

@@ -177,6 +177,15 @@ impl Host {
         &self.addresses[0]
     }
 
+    /// The name of its namespace.
+    #[allow(
+        dead_code,
+        reason = "one of the binaries that share this file needs it"
+    )]
+    pub fn namespace(&self) -> &str {
+        &self.namespace
+    }
+
     /// All its addresses.
     pub fn addresses(&self) -> &[String] {
         &self.addresses

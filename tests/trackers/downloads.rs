@@ -148,6 +148,7 @@ fn a_tracker_that_hangs_does_not_hold_up_the_end() {
     assert!(ended.is_some_and(|time| time < seconds(3)), "{ended:?}");
 }
 
+/// Rows N3: with all trackers down the DHT completes the download.
 #[test]
 fn all_trackers_down_and_the_dht_completes_it() {
     let network = Network::start();
@@ -190,6 +191,7 @@ fn all_trackers_down_and_the_dht_completes_it() {
     assert!(notes.iter().any(told), "{}", process.stdout());
 }
 
+/// Rows N3, N4: trackers and bootstrap nodes die in the middle of a download.
 #[test]
 fn trackers_and_bootstrap_nodes_die_in_mid_download() {
     let mut network = Network::start();

@@ -37,6 +37,7 @@ async fn fails_over(name: &str, dead: &str, limit: Duration) -> Option<Failure> 
     trackers[0].last.clone().and_then(Result::err)
 }
 
+/// Rows N3: closed ports are passed over.
 #[tokio::test(flavor = "multi_thread")]
 async fn closed_ports() {
     let dead = format!("http://127.0.0.1:{}/announce", closed_port());
@@ -47,6 +48,7 @@ async fn closed_ports() {
     assert_eq!(why, Some(Failure::Refused));
 }
 
+/// Rows N3, N14: errors and pages of HTML are passed over.
 #[tokio::test(flavor = "multi_thread")]
 async fn answers_that_are_none() {
     let dead = Tracker::saying("500 Internal Server Error", b"oops".to_vec());
@@ -69,6 +71,7 @@ async fn answers_that_are_none() {
     assert_eq!(why, Some(Failure::Reason("unregistered".into())));
 }
 
+/// Rows N3, N13: a name without address is passed over.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_name_without_address() {
     // RFC 6761: never resolves. Resolvers may take their time to say so.
@@ -77,6 +80,7 @@ async fn a_name_without_address() {
     assert!(matches!(why, None | Some(Failure::Name)), "{why:?}");
 }
 
+/// Rows N3: a silent tracker is passed over.
 #[tokio::test(flavor = "multi_thread")]
 async fn silent_over_http_and_its_late_answer() {
     let late = peer();
@@ -106,6 +110,7 @@ async fn silent_over_http_and_its_late_answer() {
     );
 }
 
+/// Rows N3: a silent UDP tracker is passed over.
 #[tokio::test(flavor = "multi_thread")]
 async fn silent_over_udp() {
     let dead = Tracker::udp(|_| Vec::new());
@@ -120,6 +125,7 @@ async fn silent_over_udp() {
     fails_over("a UDP tracker that only connects", &dead.udp_url(), SILENT).await;
 }
 
+/// Rows A24: a certificate that nobody signed is refused.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_wrong_certificate() {
     let folder = tempfile::tempdir().expect("a folder");

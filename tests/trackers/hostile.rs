@@ -70,6 +70,7 @@ async fn a_little_that_unpacks_to_much() {
     assert_eq!(handle.trackers()[0].last, Some(Ok(1)));
 }
 
+/// Rows A20, A25: redirects are checked like the first address, and counted.
 #[tokio::test(flavor = "multi_thread")]
 async fn redirects() {
     let circle = Tracker::redirecting(|own| format!("http://{own}/again"));
@@ -109,6 +110,7 @@ async fn redirects() {
     until(&handle, |trackers| works(trackers, &tracker.url())).await;
 }
 
+/// Rows A20: trackers in special ranges are not asked.
 #[tokio::test(flavor = "multi_thread")]
 async fn nobody_is_led_into_the_user_s_own_network() {
     let web = Tracker::good(&[peer()]);
@@ -184,6 +186,7 @@ async fn our_own_address_is_nobody_to_call() {
     );
 }
 
+/// Rows A26: forged answers of UDP trackers change nothing.
 #[tokio::test(flavor = "multi_thread")]
 async fn forged_datagrams_change_nothing() {
     // Every true answer comes behind a forged one: wrong transaction, wrong action, cut short.

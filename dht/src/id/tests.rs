@@ -48,6 +48,7 @@ fn sharing_all_bits_is_the_id_itself() {
     assert_eq!(id.sharing(usize::MAX - 8, &mut rng), id);
 }
 
+/// Rows A1: the vectors of BEP 42.
 #[test]
 fn bep_42s_vectors_suit() {
     for (ip, id) in [

@@ -105,6 +105,7 @@ proptest! {
         prop_assert_eq!(lookup.tally().asked as usize, asked.len());
     }
 
+    /// Rows A9: a lookup among ever closer nodes ends.
     #[test]
     fn a_trap_of_ever_closer_nodes_ends(seed: u32) {
         let mut lookup = start([contact(seed % 1000)]);
@@ -258,6 +259,7 @@ fn last_holders_are_all_asked_at_once() {
     assert_eq!(std::iter::from_fn(|| lookup.next_question()).count(), 8);
 }
 
+/// Rows A1: a crowd that is closer than chance allows widens the search.
 #[test]
 fn a_crowd_too_close_for_chance_is_searched_beyond() {
     let seeds: Vec<_> = nearest(&(0..200).map(contact).collect::<Vec<_>>(), &TARGET, 40);
@@ -274,6 +276,7 @@ fn a_crowd_too_close_for_chance_is_searched_beyond() {
     assert_eq!(answers(reach * 5.0), WHEN_CROWDED);
 }
 
+/// Rows A1: of a network one node counts in a lookup.
 #[test]
 fn of_one_network_one_living_node_counts() {
     let mut seeds: Vec<_> = nearest(&(0..200).map(contact).collect::<Vec<_>>(), &TARGET, 9);

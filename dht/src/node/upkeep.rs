@@ -33,6 +33,9 @@ const RESOLVE_AFTER: u32 = 2;
 const MAX_DOUBTS: usize = 32;
 /// Longest wait between two attempts to join.
 const MAX_BACKOFF: Duration = Duration::from_secs(60);
+/// The same for who was joined before: a router that restarts is soon back. To those of the table that
+/// would be many questions to nobody, so few are asked in one attempt: one in two seconds.
+const OUTAGE: (Duration, usize) = (Duration::from_secs(25), 12);
 /// Least time between two units of maintenance; up to a half more, at random, so that nodes that
 /// started together do not stay in step.
 const ROUTINE: Duration = Duration::from_secs(10);
@@ -366,7 +369,12 @@ impl Node {
         let Joining::Alone { attempt, .. } = self.upkeep.joining[family] else {
             return;
         };
-        let backoff = Duration::from_secs(1 << attempt.min(6)).min(MAX_BACKOFF);
+        let (longest, batch) = match self.tables[family].is_empty() {
+            true => (MAX_BACKOFF, BATCH),
+            false if attempt < 5 => (OUTAGE.0, BATCH),
+            false => OUTAGE,
+        };
+        let backoff = Duration::from_secs(1 << attempt.min(6)).min(longest);
         self.upkeep.joining[family] = Joining::Alone {
             attempt: attempt.saturating_add(1),
             retry_at: now + backoff,
@@ -375,12 +383,12 @@ impl Node {
             self.outbox.event(Event::NeedBootstrap { family });
         }
         let doors = self.doors(family);
-        let skipped = (attempt as usize).saturating_mul(BATCH) % doors.len().max(1);
+        let skipped = (attempt as usize).saturating_mul(batch) % doors.len().max(1);
         let batch: Vec<Endpoint> = doors
             .iter()
             .cycle()
             .skip(skipped)
-            .take(doors.len().min(BATCH))
+            .take(doors.len().min(batch))
             .copied()
             .collect();
         self.knock(now, batch);

@@ -83,6 +83,7 @@ fn queries(item: &Item) -> Vec<(&'static str, Vec<(&'static str, Field)>)> {
     ]
 }
 
+/// Rows A3: no answer to a stranger is longer than three times its question.
 #[test]
 fn threat_4_5_no_reply_to_a_stranger_is_larger_than_three_queries() {
     let (mut stage, item) = rich();
@@ -138,6 +139,7 @@ fn ask_for(item: &Item) -> Vec<u8> {
     passing_query(name(9), "get", &[("target", item.target().into())])
 }
 
+/// Rows A3: what is large waits until the asker has proved its address.
 #[test]
 fn threat_4_5_an_item_waits_for_the_proof_of_its_asker() {
     let (mut stage, item) = rich();
@@ -218,6 +220,8 @@ fn threat_4_5_a_token_is_a_proof() {
     assert_eq!(text(&second, "y"), b"r");
 }
 
+/// Rows A3: strangers together get a bounded share of the line.
+///
 /// Ten thousand forged sources at once, each below its own limit.
 #[test]
 fn threat_4_5_all_strangers_together_get_a_bounded_share_of_the_line() {

@@ -12,6 +12,7 @@ fn join(stage: &mut Stage, doors: impl IntoIterator<Item = u16>) {
     stage.node.join(stage.now, doors);
 }
 
+/// Rows N1: nobody answers, and no more than one question a minute goes to each.
 #[test]
 fn threat_4_15_silent_doors_are_asked_ever_more_rarely() {
     let mut stage = Stage::new();
@@ -27,6 +28,8 @@ fn threat_4_15_silent_doors_are_asked_ever_more_rarely() {
     assert!(hour >= 6 * 30, "{hour}: it never gives up");
 }
 
+/// Rows N4, N5: saved contacts and bootstrap nodes dead but one: it is found.
+///
 /// One honest door among dead ones is enough, wherever it stands in the list.
 #[test]
 fn threat_4_15_one_living_door_of_hundreds_is_found() {
@@ -45,6 +48,8 @@ fn threat_4_15_one_living_door_of_hundreds_is_found() {
     }
 }
 
+/// Rows A11: who lets us in and lies makes no contacts.
+///
 /// A door that names us, itself, nobody reachable and the same stranger again: no harm, and no contact but itself.
 #[test]
 fn threat_4_15_a_lying_door_makes_no_contacts() {
@@ -68,6 +73,8 @@ fn threat_4_15_a_lying_door_makes_no_contacts() {
     assert_eq!(stage.kept().0, 1);
 }
 
+/// Rows A11: a node let in by liars finds the way out of their hands.
+///
 /// Being let in by liars is not the end: when everybody it knew falls silent, the node knocks at all its doors again.
 #[test]
 fn threat_4_15_a_captured_node_comes_back_through_another_door() {

@@ -238,6 +238,7 @@ fn threat_4_9_values_of_wrong_lengths_are_skipped() {
     assert_eq!(peers.collect::<Vec<_>>(), [[Endpoint::from(place(5))]]);
 }
 
+/// Rows A4: our own id coming back is an echo.
 #[test]
 fn threat_4_9_our_own_id_is_an_echo() {
     let mut stage = Stage::new();
@@ -276,6 +277,7 @@ fn threat_4_9_queries_from_bogons_are_dropped() {
     assert_eq!(stage.node.stats().dropped.address, BOGONS.len() as u64);
 }
 
+/// Rows A7: special ranges named by others are never asked.
 #[test]
 fn threat_4_9_bogons_in_answers_are_never_asked() {
     let mut stage = Stage::with(Config::default());

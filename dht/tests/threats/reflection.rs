@@ -10,6 +10,7 @@ use crate::stage::{
     Field, HASH, Stage, compact, method, name, passing_query, place, query, reply, reply_to, text,
 };
 
+/// Rows A3: neither malformed nor unasked datagrams are reflected.
 #[test]
 fn threat_4_5_malformed_and_unasked_datagrams_are_not_reflected() {
     let mut stage = Stage::new();
@@ -50,6 +51,7 @@ fn threat_4_5_two_nodes_do_not_quarrel() {
     }
 }
 
+/// Rows A3: a forged source gets ten answers, then two a second.
 #[test]
 fn threat_4_5_a_forged_source_gets_ten_answers_then_two_a_second() {
     let mut stage = Stage::new();
@@ -65,6 +67,7 @@ fn threat_4_5_a_forged_source_gets_ten_answers_then_two_a_second() {
     assert!(stage.node.stats().dropped.limited > 9_900);
 }
 
+/// Rows A3: an IPv6 network is one source.
 #[test]
 fn threat_4_5_a_v6_network_is_one_source() {
     let mut stage = Stage::new();
@@ -77,6 +80,8 @@ fn threat_4_5_a_v6_network_is_one_source() {
     assert!((1..=10).contains(&answers), "{answers}");
 }
 
+/// Rows A3: all sources together are limited.
+///
 /// Many sources at once, as many as one likes to forge: the node's own line is not for rent.
 #[test]
 fn threat_4_5_everybody_together_is_limited() {
@@ -140,6 +145,7 @@ fn to(victim: SocketAddr, said: &[Transmit]) -> usize {
     said.iter().filter(|it| it.to.ip() == victim.ip()).count()
 }
 
+/// Rows A7, A9: a victim named under many ports is asked once.
 #[test]
 fn threat_4_6_a_victim_named_under_many_ports_is_asked_once() {
     let (mut stage, question) = walk();
@@ -168,6 +174,7 @@ fn threat_4_6_whom_one_source_names_is_not_asked_twice() {
     }
 }
 
+/// Rows A9: one answer makes at most eight questions.
 #[test]
 fn threat_4_6_a_reply_makes_at_most_eight_questions() {
     let (mut stage, question) = walk();
@@ -182,6 +189,8 @@ fn threat_4_6_a_reply_makes_at_most_eight_questions() {
     );
 }
 
+/// Rows A9: a trap of ever closer nodes ends in time.
+///
 /// The trap: whoever is asked names eight closer ones, which all belong to the trap, for ever.
 #[test]
 fn threat_4_6_a_trap_of_ever_closer_nodes_ends() {

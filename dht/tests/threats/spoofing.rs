@@ -38,6 +38,7 @@ fn found(stage: &mut Stage) -> usize {
     peers.sum()
 }
 
+/// Rows A8: the right transaction from another address or port is no answer.
 #[test]
 fn threat_4_8_the_right_transaction_from_another_endpoint_is_no_answer() {
     let (mut stage, question) = asking();
@@ -55,6 +56,8 @@ fn threat_4_8_the_right_transaction_from_another_endpoint_is_no_answer() {
     assert_eq!(found(&mut stage), 1);
 }
 
+/// Rows A8: blind answers hit nothing.
+///
 /// Off the path, one sees neither the transaction nor the port. Even with the port known, a minute at 2,000 packets a
 /// second buys 120,000 of 2^32 guesses.
 #[test]
@@ -165,6 +168,7 @@ fn threat_4_8_errors_that_nobody_asked_for_end_no_question() {
     assert_eq!(found(&mut stage), 1);
 }
 
+/// Rows A2: who answers as somebody else loses its place and is not listened to.
 #[test]
 fn threat_4_2_an_impostor_is_evicted_and_names_nobody() {
     let (mut stage, question) = asking();
@@ -178,6 +182,7 @@ fn threat_4_2_an_impostor_is_evicted_and_names_nobody() {
     );
 }
 
+/// Rows A4: an echo of our own id is nobody.
 #[test]
 fn threat_4_2_who_answers_as_us_is_nobody() {
     let (mut stage, question) = asking();
@@ -202,6 +207,8 @@ fn threat_4_2_names_in_unasked_answers_are_not_even_asked() {
     assert!(stage.passes(Duration::from_secs(600)).is_empty());
 }
 
+/// Rows A2: who never answers never becomes a contact.
+///
 /// Whoever only asks is probed and not believed: a source that never answers never gets in.
 #[test]
 fn threat_4_2_who_never_answers_is_never_a_contact() {

@@ -34,6 +34,7 @@ fn peers(stage: &mut Stage, hash: Id) -> Vec<Vec<u8>> {
         .collect()
 }
 
+/// Rows A6: hashes without end are bounded.
 #[test]
 fn threat_4_7_hashes_without_end_are_bounded() {
     let mut stage = Stage::new();
@@ -46,6 +47,7 @@ fn threat_4_7_hashes_without_end_are_bounded() {
     assert!(peers <= 100_000);
 }
 
+/// Rows A6: peers of one hash are bounded.
 #[test]
 fn threat_4_7_peers_of_one_hash_are_bounded() {
     let mut stage = Stage::new();
@@ -56,6 +58,7 @@ fn threat_4_7_peers_of_one_hash_are_bounded() {
     assert!((1..=500).contains(&stage.kept().2), "{:?}", stage.kept());
 }
 
+/// Rows A6: one address has few places.
 #[test]
 fn threat_4_7_one_address_has_few_places_of_a_hash() {
     let mut stage = Stage::new();
@@ -86,6 +89,8 @@ fn threat_4_7_what_is_not_repeated_is_forgotten() {
     assert_eq!(stage.kept(), (0, 0, 0));
 }
 
+/// Rows A5, A6: a full store still takes an honest announce.
+///
 /// Squatting: a store full of an attacker's hashes still takes an honest announce.
 #[test]
 fn threat_4_7_a_full_store_still_takes_an_honest_announce() {

@@ -35,6 +35,8 @@ fn threat_4_2_a_living_contact_keeps_its_address_and_its_id() {
     assert!(!stage.knows(other_port) && !stage.knows(place(3)));
 }
 
+/// Rows A2: newcomers do not push out contacts that live.
+///
 /// The first bucket is full of living contacts: a thousand newcomers wait, or are forgotten.
 #[test]
 fn threat_4_2_newcomers_do_not_push_out_living_contacts() {
@@ -96,6 +98,8 @@ fn threat_4_3_a_crowd_around_our_id_is_bounded_by_the_buckets() {
     assert!(deepest <= Some(8));
 }
 
+/// Rows A1: one host with many ids around a hash counts once.
+///
 /// Many ids of one host in a lookup's answers: one candidate.
 #[test]
 fn threat_4_1_one_host_with_many_ids_is_one_candidate() {
@@ -119,6 +123,8 @@ fn threat_4_1_one_host_with_many_ids_is_one_candidate() {
     assert_eq!(report.map(|report| report.asked), Some(2));
 }
 
+/// Rows A1: honest nodes hear our announce although others are closer.
+///
 /// Eight hosts of a /24 around a hash: what they take of an announce is bounded, and honest nodes get the rest.
 #[test]
 fn threat_4_1_honest_nodes_are_announced_to_beside_closer_sybils() {
@@ -165,6 +171,8 @@ fn threat_4_1_honest_nodes_are_announced_to_beside_closer_sybils() {
     );
 }
 
+/// Rows A1, A9: one liar does not turn a lookup away.
+///
 /// One poisoned answer among honest ones: the lookup still asks everybody the others name.
 #[test]
 fn threat_4_14_one_liar_does_not_turn_a_lookup_away() {

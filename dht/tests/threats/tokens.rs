@@ -43,6 +43,7 @@ fn flipped(base: SocketAddr, bit: u32) -> SocketAddr {
     SocketAddr::from((ip.to_be_bytes(), v4.port()))
 }
 
+/// Rows A5: a token announces no other address.
 #[test]
 fn threat_4_4_a_token_announces_no_other_address() {
     let mut stage = Stage::new();
@@ -56,6 +57,7 @@ fn threat_4_4_a_token_announces_no_other_address() {
     assert!(announces(&mut stage, place(1), HASH, &token));
 }
 
+/// Rows A5: a token announces no other hash.
 #[test]
 fn threat_4_4_a_token_announces_no_other_hash() {
     let mut stage = Stage::new();
@@ -64,6 +66,7 @@ fn threat_4_4_a_token_announces_no_other_hash() {
     assert_eq!(stage.kept().2, 0);
 }
 
+/// Rows A5: a token ends after ten minutes.
 #[test]
 fn threat_4_4_a_replayed_token_ends_after_ten_minutes() {
     let mut stage = Stage::new();
@@ -88,6 +91,7 @@ fn threat_4_4_tokens_of_other_addresses_do_not_add_up_to_one() {
     }
 }
 
+/// Rows A5: guesses announce nothing.
 #[test]
 fn threat_4_4_ten_thousand_guesses_announce_nothing() {
     let mut stage = Stage::new();
@@ -141,6 +145,7 @@ fn threat_4_4_what_is_stored_is_the_source_and_nothing_claimed() {
     assert_eq!(values, [Endpoint::new(place(1).ip(), 7777)]);
 }
 
+/// Rows A6: a port that is none is not announced.
 #[test]
 fn threat_4_4_ports_that_are_none_are_refused() {
     let mut stage = Stage::new();

@@ -23,6 +23,7 @@ fn votes(stage: &mut Stage, at: SocketAddr, n: u16, seen: SocketAddr) {
     stage.hears(at, &answer);
 }
 
+/// Rows N2: one network alone does not tell us our address.
 #[test]
 fn threat_4_11_one_network_does_not_name_us() {
     let mut stage = Stage::new();
@@ -122,6 +123,8 @@ fn found(stage: &mut Stage) -> Vec<Endpoint> {
     peers.flatten().collect()
 }
 
+/// Rows A7: endless lists of peers are cut.
+///
 /// A thousand peers that do not exist, in every answer: bounded an answer and a lookup, each told once.
 #[test]
 fn threat_4_12_endless_peer_lists_are_cut() {

@@ -14,14 +14,18 @@ use tokio::time::{sleep, timeout};
 use super::ClientConfig;
 use crate::io::dht::{self as dht_task, DhtHandle, DhtStatus};
 use crate::io::entropy;
+use crate::io::network::Network;
 use crate::io::resolve::resolve;
 use crate::storage::{DhtState, load_dht_state, save_dht_state};
 
 /// While nobody has answered, names are resolved again after this time, doubling…
 const RESOLVE_AGAIN: Duration = Duration::from_secs(5);
 
-/// … up to this.
+/// … up to this, …
 const RESOLVE_AGAIN_MAX: Duration = Duration::from_secs(300);
+
+/// … or this while no name has an address: that is most likely our line, and asks nobody but our resolver.
+const NO_NAMES: Duration = Duration::from_secs(20);
 
 /// Saved contacts have so long to answer before bootstrap hosts are asked too.
 const SAVED_FIRST: Duration = Duration::from_secs(3);
@@ -37,6 +41,7 @@ pub(super) fn join(
     config: &ClientConfig,
     policy: AddressPolicy,
     [v4, v6]: [Option<UdpSocket>; 2],
+    network: &Network,
     background: &mut JoinSet<()>,
 ) -> io::Result<DhtHandle> {
     let folder = config.state.as_deref();
@@ -61,7 +66,20 @@ pub(super) fn join(
     );
     let handle = dht_task::start(node, v4, v6);
     let bootstrap = config.bootstrap.clone();
-    background.spawn(keep_joined(handle.clone(), saved.contacts, bootstrap));
+    let (joining, mut moved) = (handle.clone(), network.view());
+    background.spawn(keep_joined(
+        joining,
+        saved.contacts,
+        bootstrap,
+        network.view(),
+    ));
+    let told = handle.clone();
+    background.spawn(async move {
+        loop {
+            moved.changed().await;
+            told.network_changed().await;
+        }
+    });
     if let Some(folder) = config.state.clone() {
         background.spawn(keep_saved(handle.clone(), folder));
     }
@@ -69,7 +87,12 @@ pub(super) fn join(
 }
 
 /// Asks saved contacts; and bootstrap hosts, whose names are resolved anew, when nobody else answers.
-async fn keep_joined(dht: DhtHandle, saved: Vec<Endpoint>, bootstrap: Vec<String>) {
+async fn keep_joined(
+    dht: DhtHandle,
+    saved: Vec<Endpoint>,
+    bootstrap: Vec<String>,
+    mut network: Network,
+) {
     let mut status = dht.status();
     let knows_some = !saved.is_empty();
     dht.join(saved).await;
@@ -92,11 +115,21 @@ async fn keep_joined(dht: DhtHandle, saved: Vec<Endpoint>, bootstrap: Vec<String
                 .cloned()
                 .map(|host| async move { resolve(&host).await })
                 .collect();
+            let mut named = 0;
             while let Some(found) = names.join_next().await {
-                dht.join(found.unwrap_or_default()).await;
+                let found = found.unwrap_or_default();
+                named += found.len();
+                dht.join(found).await;
             }
-            sleep(pause).await;
-            pause = (pause * 2).min(RESOLVE_AGAIN_MAX);
+            let wait = if named == 0 {
+                pause.min(NO_NAMES)
+            } else {
+                pause
+            };
+            tokio::select! {
+                () = sleep(wait) => pause = (pause * 2).min(RESOLVE_AGAIN_MAX),
+                () = network.changed() => pause = RESOLVE_AGAIN,
+            }
         }
         // The node keeps asking the addresses it was given; names matter again once it is alone.
         match timeout(CALM, status.wait_for(alone)).await {

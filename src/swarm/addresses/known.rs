@@ -174,6 +174,21 @@ impl Known {
         }
     }
 
+    /// Our own link was down or has another address: what failed meanwhile says nothing, unless a closed
+    /// port answered, and whoever only waits need not. Threat: for whom only peers vouch for the limit of
+    /// two attempts an hour holds all the same.
+    pub(super) fn excuse(&mut self, now: Instant) {
+        if self.is_hearsay() {
+            return;
+        }
+        if let State::Idle { next_try } = &mut self.state
+            && self.last != Some(Failure::Refused)
+        {
+            *next_try = (*next_try).min(now);
+            self.failures = 0;
+        }
+    }
+
     /// Whether it is not worth a further attempt. Until its pause is over it is kept all the same:
     /// whoever names it again does not shorten the pause.
     pub(super) fn is_dead(&self, now: Instant) -> bool {

@@ -254,6 +254,7 @@ fn who_worked_comes_back_best_first_and_nobody_else() {
     assert!(!worked.contains(&at(200)), "behind those who answered");
 }
 
+/// Rows N18: peers known from elsewhere are forgotten.
 #[test]
 fn of_a_private_torrent_strangers_are_forgotten() {
     let now = Instant::now();

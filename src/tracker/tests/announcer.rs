@@ -235,6 +235,7 @@ fn a_higher_tier_is_tried_again_when_it_is_time() {
     assert_eq!(again[1].announce.event, AnnounceEvent::None);
 }
 
+/// Rows N3: the pause grows from 15 s to half an hour.
 #[test]
 fn dead_trackers_are_asked_less_and_less() {
     let mut stage = Stage::new(&[&["a"]]);
@@ -442,4 +443,32 @@ fn any_sequence_of_answers_keeps_the_promises() {
             "seed {seed}: nothing will ever happen again"
         );
     }
+}
+
+/// Rows N1, N2: what failed while our own link was down is tried as soon as it is back; who answered hears of
+/// a new address after a minute at the earliest; who said no is left alone.
+#[test]
+fn a_changed_network_is_told_to_the_trackers() {
+    let mut stage = Stage::with(Reach::EveryTier, &[&["dead"], &["good"], &["no"]]);
+    let mut first = stage.asks();
+    first.extend(stage.pass(Duration::ZERO));
+    for ask in first {
+        let answer = match ask.url.host() {
+            "dead" => Err(Failure::Unreachable),
+            "good" => Ok(Reply {
+                interval: 30 * 60 * SECOND,
+                ..Reply::default()
+            }),
+            _ => Err(Failure::Reason("go away".into())),
+        };
+        stage.machine.handle_answer(stage.now, ask.id, answer);
+    }
+    stage.machine.network_changed(stage.now + SECOND);
+    stage.now += SECOND;
+    let hosts = |asks: Vec<Ask>| -> Vec<String> {
+        asks.iter().map(|ask| ask.url.host().to_owned()).collect()
+    };
+    assert_eq!(hosts(stage.pass(10 * SECOND)), ["dead"]);
+    assert_eq!(hosts(stage.pass(55 * SECOND)), ["good"]);
+    assert!(hosts(stage.pass(60 * SECOND)).is_empty());
 }

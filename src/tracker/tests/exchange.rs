@@ -111,6 +111,7 @@ fn lost_datagrams_are_sent_again_and_a_dead_tracker_is_given_up() {
     assert_eq!(exchange.poll_outcome(), Some(Err(Failure::Silent)));
 }
 
+/// Rows A26: answers from elsewhere or with another transaction change nothing.
 #[test]
 fn forged_and_misdirected_answers_change_nothing() {
     let now = begin();

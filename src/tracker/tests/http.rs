@@ -155,6 +155,7 @@ fn external_addresses_in_three_spellings() {
     }
 }
 
+/// Rows N14: what is no tracker's answer is told apart.
 #[test]
 fn what_is_no_tracker_s_is_told_apart() {
     let deep = [vec![b'l'; 100], vec![b'e'; 100]].concat();

@@ -164,6 +164,7 @@ fn upload_only_is_said_and_heard() {
     assert_eq!(closed, Some(CloseReason::BothSeeds));
 }
 
+/// Rows N18, A16: a private torrent exchanges no peers.
 #[test]
 fn a_private_torrent_exchanges_nothing() {
     let info = info_of(&content(65_536), 32_768, "7:privatei1e");
@@ -208,6 +209,7 @@ fn a_private_torrent_exchanges_nothing() {
     assert_eq!(script.torrent.snapshot(script.now).why.known, 2);
 }
 
+/// Rows N18, A16: a magnet link that proves private parts with whom no tracker named.
 #[test]
 fn a_magnet_that_turns_out_private_parts_with_strangers() {
     let info = info_of(&content(65_536), 32_768, "7:privatei1e");

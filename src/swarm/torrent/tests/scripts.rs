@@ -395,6 +395,7 @@ fn idle_peers_make_room() {
     assert_eq!(closed, Some((keys[1], CloseReason::Idle)));
 }
 
+/// Rows N18, A16: a private torrent takes nobody from DHT, peers or neighbours.
 #[test]
 fn private_torrents_take_no_strangers() {
     let info = info_of(&content(65_536), 32_768, "7:privatei1e");

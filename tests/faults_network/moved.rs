@@ -1,0 +1,69 @@
+//! Another address in the middle of everything (reliability.md N2).
+
+use crate::lab::{Host, Lab};
+use crate::stage::{Nodes, arrives, by_dht, can_run, get, have, host, ip, seed, settle};
+use crate::support::torrent::Sample;
+use crate::support::{seconds, wait_until};
+
+fn moves(host: &Host, from: &str, to: &str) {
+    ip(host, &["addr", "del", &format!("{from}/8"), "dev", "eth0"]);
+    settle(host, to);
+}
+
+/// Rows N2: the one who downloads moves: it goes on within a minute.
+#[test]
+fn the_downloader_moves() {
+    if !can_run() {
+        return;
+    }
+    let lab = Lab::new();
+    let nodes = Nodes::start(&lab);
+    let sample = Sample::single(lab.folder(), "mover", 3_000_000, 65_536);
+    let [us, seeder] =
+        [("us", "11.2.0.2"), ("seeder", "11.3.0.2")].map(|(name, at)| host(&lab, name, at));
+    let _seeding = seed(&seeder, &sample, "500k", &by_dht(&nodes.entry()));
+    let mut getting = get(&us, &sample.magnet(), &by_dht(&nodes.entry()));
+    assert!(
+        wait_until(seconds(30), || have(&getting) > 500_000).is_some(),
+        "it began"
+    );
+    moves(&us, "11.2.0.2", "11.4.0.2");
+    let before = have(&getting);
+    let again = wait_until(seconds(60), || {
+        have(&getting) > before + 100_000 || getting.ended().is_some()
+    });
+    let again = again.expect("blocks again within a minute");
+    arrives(&mut getting, &us, &sample, 60);
+    println!(
+        "the downloader moved: blocks again after {:.1} s",
+        again.as_secs_f64()
+    );
+}
+
+/// Rows N2: the one who seeds moves: within a minute whoever comes finds it at its new address.
+#[test]
+fn the_seeder_moves() {
+    if !can_run() {
+        return;
+    }
+    let lab = Lab::new();
+    let nodes = Nodes::start(&lab);
+    let sample = Sample::single(lab.folder(), "moved", 300_000, 65_536);
+    let names = [
+        ("early", "11.2.0.2"),
+        ("seeder", "11.3.0.2"),
+        ("late", "11.5.0.2"),
+    ];
+    let [early, seeder, late] = names.map(|(name, at)| host(&lab, name, at));
+    let mut seeding = seed(&seeder, &sample, "10M", &by_dht(&nodes.entry()));
+    let mut getting = get(&early, &sample.magnet(), &by_dht(&nodes.entry()));
+    arrives(&mut getting, &early, &sample, 30);
+    moves(&seeder, "11.3.0.2", "11.4.0.2");
+    let mut getting = get(&late, &sample.magnet(), &by_dht(&nodes.entry()));
+    let took = arrives(&mut getting, &late, &sample, 60);
+    println!(
+        "the seeder moved: content after {:.1} s",
+        took.as_secs_f64()
+    );
+    assert!(seeding.ended().is_none());
+}
