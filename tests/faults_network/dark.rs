@@ -26,6 +26,7 @@ fn without_network_at_the_start() {
     let [us, seeder] =
         [("us", "11.2.0.2"), ("seeder", "11.3.0.2")].map(|(name, at)| host(&lab, name, at));
     let _seeding = seed(&seeder, &sample, "10M", &by_dht(&nodes.entry()));
+    nodes.learn(&sample, "11.3.0.2");
     ip(&us, &["link", "set", "eth0", "down"]);
     let mut getting = get(&us, &sample.magnet(), &by_dht(&nodes.entry()));
     let ended = wait_until(seconds(outage()), || getting.ended().is_some());
@@ -58,6 +59,7 @@ fn without_network_in_the_middle() {
     let [us, seeder] =
         [("us", "11.2.0.2"), ("seeder", "11.3.0.2")].map(|(name, at)| host(&lab, name, at));
     let _seeding = seed(&seeder, &sample, "500k", &by_dht(&nodes.entry()));
+    nodes.learn(&sample, "11.3.0.2");
     let mut getting = get(&us, &sample.magnet(), &by_dht(&nodes.entry()));
     assert!(
         wait_until(seconds(30), || have(&getting) > 500_000).is_some(),
@@ -92,6 +94,7 @@ fn datagrams_that_the_kernel_refuses() {
     let [us, seeder] =
         [("us", "11.2.0.2"), ("seeder", "11.3.0.2")].map(|(name, at)| host(&lab, name, at));
     let _seeding = seed(&seeder, &sample, "10M", &by_dht(&nodes.entry()));
+    nodes.learn(&sample, "11.3.0.2");
     filter(&us, &[("output", "meta l4proto udp drop")]);
     let mut getting = get(&us, &sample.magnet(), &by_dht(&nodes.entry()));
     assert!(wait_until(seconds(3), || getting.ended().is_some()).is_none());

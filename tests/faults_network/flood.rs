@@ -72,7 +72,7 @@ fn receive(socket: &UdpSocket, wait: Duration) -> Option<usize> {
     socket.recv(&mut buffer).ok()
 }
 
-/// Rows A3, N15: one question is answered with one datagram of at most four times its length and 1,024 bytes.
+/// Rows A3, N15: a stranger's question brings at most four times its length, in datagrams of at most 1,024 bytes.
 #[test]
 fn one_question_one_small_answer() {
     if !can_run() {
@@ -88,19 +88,27 @@ fn one_question_one_small_answer() {
         let socket = udp(&asker, &format!("{address}:0"));
         let to = (nodes.addresses[2].as_str(), PORT);
         socket.send_to(&question, to).expect("sent");
-        let answer = receive(&socket, Duration::from_secs(2)).unwrap_or(0);
+        let mut answers: Vec<usize> = receive(&socket, Duration::from_secs(2))
+            .into_iter()
+            .collect();
+        // What is large waits until we prove to be there, and the question for that comes first.
+        answers.extend(receive(&socket, Duration::from_millis(300)));
         assert_eq!(
-            receive(&socket, Duration::from_millis(200)),
+            receive(&socket, Duration::from_millis(100)),
             None,
-            "{name}: one answer"
+            "{name}: {answers:?}"
         );
+        let answer: usize = answers.iter().sum();
         let ratio = answer as f64 / question.len() as f64;
         println!(
             "{name}: {} bytes, {answer} back, {ratio:.2}",
             question.len()
         );
         worst = worst.max(ratio);
-        assert!(answer <= 1_024, "{name}: {answer}");
+        assert!(
+            answers.iter().all(|length| *length <= 1_024),
+            "{name}: {answers:?}"
+        );
     }
     assert!(worst > 0.5, "it answers");
     assert!(worst <= 4.0, "{worst}");

@@ -17,6 +17,7 @@ fn transfer(name: &str, limit: u64, spoil: impl Fn(&Host)) {
     spoil(&us);
     spoil(&seeder);
     let _seeding = seed(&seeder, &sample, "10M", &by_dht(&nodes.entry()));
+    nodes.learn(&sample, "11.3.0.2");
     let mut getting = get(&us, &sample.magnet(), &by_dht(&nodes.entry()));
     let took = arrives(&mut getting, &us, &sample, limit);
     println!("{name}: {:.1} s", took.as_secs_f64());
@@ -69,6 +70,7 @@ fn one_family_alone_or_the_other_swallowed() {
     ];
     let [seeder, six, both] = hosts.map(|(name, at)| host(&lab, name, at));
     let _seeding = seed(&seeder, &sample, "10M", &by_dht(&nodes.entry()));
+    nodes.learn(&sample, "2a0f:2::2");
     let mut getting = get(&six, &sample.magnet(), &by_dht(&nodes.entry()));
     let alone = arrives(&mut getting, &six, &sample, 30);
     // IPv4 is there, and leads nowhere.

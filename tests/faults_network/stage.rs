@@ -163,6 +163,20 @@ impl Nodes {
         }
     }
 
+    /// Waits until whoever comes finds a peer of the torrent at this address.
+    pub fn learn(&self, sample: &Sample, address: &str) {
+        let (entry, state) = (self.entry(), self.host.new_folder("state-asker"));
+        let state = state.display().to_string();
+        let asking = ["dht", "lookup", &sample.info_hash, "--bootstrap", &entry];
+        let mut asking = asking.to_vec();
+        asking.extend(["--port", "0", "--state-dir", &state]);
+        let found = wait_until(seconds(20), || {
+            let said = self.host.run(TRACKLESS, &asking).unwrap_or_default();
+            said.contains(&endpoint(address))
+        });
+        assert!(found.is_some(), "{address} is announced");
+    }
+
     /// The first one.
     pub fn entry(&self) -> String {
         endpoint(&self.addresses[0])

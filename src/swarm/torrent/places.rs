@@ -82,14 +82,16 @@ impl Torrent {
         true
     }
 
-    /// Closes silent connections to the host that calls. Where many peers share an address it has to be
-    /// the same peer. Threat: whoever shares an address with a peer can end its connection, but not
-    /// while anything is said on it.
+    /// Closes silent connections to the host that calls, and to the peer that calls: it may have another
+    /// address now. Where many peers share an address it has to be the same peer. Threat: whoever shares
+    /// an address with a peer, or has seen its id, can end its connection, but not while anything is said
+    /// on it.
     pub(super) fn make_way(&mut self, now: Instant, from: Endpoint, id: PeerId) {
         let shared = self.book.shares_ip(from.ip);
         let silent = self.peers.iter().filter(|(_, peer)| {
             let old = now.saturating_duration_since(peer.gossip.record.heard) >= SILENCE;
-            old && peer.endpoint.ip == from.ip && (!shared || peer.id == id)
+            let same_host = peer.endpoint.ip == from.ip && !shared;
+            old && (same_host || peer.id == id)
         });
         let silent: Vec<PeerKey> = silent.map(|(key, _)| *key).collect();
         for key in silent {

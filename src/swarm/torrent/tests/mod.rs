@@ -7,6 +7,7 @@ mod facts;
 mod figures;
 mod gossip;
 mod hostile;
+mod moved;
 mod scripts;
 mod swarms;
 mod uploads;
