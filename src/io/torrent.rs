@@ -172,11 +172,7 @@ impl Driver {
                         next = if handled < BATCH { inputs.try_recv().ok() } else { None };
                     }
                 }
-                () = network.changed() => {
-                    let now = Instant::now();
-                    self.torrent.network_changed(now);
-                    desk.clock.handle_network_changed(now);
-                }
+                () = network.changed() => self.network_changed(&mut desk),
                 event = next_event(&mut desk.search) => self.handle_search(&mut desk, event),
                 () = sleep_until(timeout.into()) => {
                     let now = Instant::now();
@@ -187,6 +183,13 @@ impl Driver {
                 }
             }
         }
+    }
+
+    /// There is another way out: whoever could not be reached is tried, others hear where we are.
+    fn network_changed(&mut self, desk: &mut Desk) {
+        let now = Instant::now();
+        self.torrent.network_changed(now);
+        desk.clock.handle_network_changed(now);
     }
 
     /// Feeds one input to the machine; returns the answer that a stop waits for.

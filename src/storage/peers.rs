@@ -163,6 +163,7 @@ mod tests {
         assert_eq!(load_peers(&below, HASH, NOW), []);
     }
 
+    /// Rows N12: a clock set back or forward costs saved peers at worst, never the run.
     #[test]
     fn a_week_later_they_are_gone_and_a_clock_set_back_keeps_them() {
         let folder = tempfile::tempdir().unwrap();

@@ -9,6 +9,7 @@
 mod known;
 mod nearby;
 mod order;
+mod outage;
 mod pace;
 mod tellers;
 mod why;
@@ -360,13 +361,6 @@ impl AddressBook {
             !stranger || matches!(known.state, State::Banned | State::Ourself)
         });
         busy
-    }
-
-    /// Our own link came back, or has another address: whoever could not be reached meanwhile may be tried.
-    pub fn network_changed(&mut self, now: Instant) {
-        for known in self.known.values_mut() {
-            known.excuse(now);
-        }
     }
 
     /// We are there ourselves: never to be dialled.

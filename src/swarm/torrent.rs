@@ -240,12 +240,6 @@ impl Torrent {
         somebody
     }
 
-    /// Our own link came back, or has another address now: who could not be reached is tried again.
-    pub fn network_changed(&mut self, now: Instant) {
-        self.book.network_changed(now);
-        self.dial(now);
-    }
-
     /// Peers worth trying first the next time, best first: they shook hands and listen there. None for
     /// a private torrent, whose peers its tracker names anew.
     pub fn worked(&self) -> Vec<Endpoint> {

@@ -25,6 +25,7 @@ mod moved;
 mod names;
 mod peers;
 mod ports;
+mod saved;
 mod stage;
 #[path = "../support/mod.rs"]
 mod support;

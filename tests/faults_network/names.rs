@@ -342,6 +342,35 @@ fn nobody_is_led_home() {
     assert!(called);
 }
 
+/// Rows N13: of a name with twenty-eight addresses sixteen are used.
+#[test]
+fn a_name_with_many_addresses() {
+    if !can_run() {
+        return;
+    }
+    let lab = Lab::new();
+    let sample = Sample::single(lab.folder(), "many", 100_000, 65_536);
+    let [us, world] =
+        [("us", "11.2.0.2"), ("world", "11.3.0.2")].map(|(name, at)| host(&lab, name, at));
+    let _resolver = Resolver::start(&world, "11.3.0.2", &us, zone());
+    let how = crate::stage::by_peers(&["many.test:6881".to_owned()]);
+    let getting = get(&us, &sample.magnet(), &how);
+    let tried = || {
+        let text = getting.stdout();
+        let events = text
+            .lines()
+            .filter_map(|line| serde_json::from_str::<serde_json::Value>(line).ok());
+        let peers = events.filter(|event| event["type"] == "peers");
+        peers
+            .filter_map(|event| event["found"].as_u64())
+            .sum::<u64>()
+    };
+    let found = wait_until(seconds(15), || tried() > 0);
+    assert!(found.is_some(), "{}", getting.stdout());
+    let more = wait_until(seconds(1), || tried() > 16);
+    assert!(more.is_none() && tried() == 16, "{}", getting.stdout());
+}
+
 /// Rows N13: a resolver that says nothing holds up neither the DHT's way in nor the end.
 #[test]
 fn a_silent_resolver_holds_up_nothing() {

@@ -9,6 +9,7 @@
 )]
 #![allow(unreachable_pub, reason = "a test binary has no outside")]
 
+mod certificates;
 mod downloads;
 mod failover;
 mod hostile;

@@ -142,6 +142,12 @@ impl Torrent {
         Ok(key)
     }
 
+    /// Our own link came back, or has another address now: who could not be reached is tried again.
+    pub fn network_changed(&mut self, now: Instant) {
+        self.book.network_changed(now);
+        self.dial(now);
+    }
+
     /// A connection or an attempt ended without our doing. Unknown ones are ignored.
     pub fn handle_closed(&mut self, now: Instant, key: PeerKey, by: ClosedBy) {
         if !self.dials.contains_key(&key) && !self.peers.contains_key(&key) {

@@ -1,0 +1,80 @@
+//! The next start: bootstrap nodes that are gone, saved contacts that are gone (reliability.md N4, N5).
+
+use crate::lab::{Host, Lab};
+use crate::stage::{Nodes, arrives, by_dht, can_run, get, host, seed, told};
+use crate::support::torrent::Sample;
+use crate::support::{seconds, wait_until};
+
+/// A first download, which leaves contacts in the state folder of `us`.
+fn meet(nodes: &Nodes, us: &Host, seeder: &Host, sample: &Sample) {
+    let _seeding = seed(seeder, sample, "10M", &by_dht(&nodes.entry()));
+    nodes.learn(sample, "11.3.0.2");
+    let mut getting = get(us, &sample.magnet(), &by_dht(&nodes.entry()));
+    arrives(&mut getting, us, sample, 30);
+    assert!(
+        us.folder()
+            .join("state")
+            .read_dir()
+            .is_ok_and(|mut it| it.next().is_some())
+    );
+}
+
+/// Rows N4: the bootstrap node and all saved contacts but one are gone: the swarm is reached.
+#[test]
+fn one_saved_contact_is_enough() {
+    if !can_run() {
+        return;
+    }
+    let lab = Lab::new();
+    let mut nodes = Nodes::start(&lab);
+    let [first, second] =
+        ["first", "second"].map(|name| Sample::single(lab.folder(), name, 300_000, 65_536));
+    let hosts = [
+        ("us", "11.2.0.2"),
+        ("seeder", "11.3.0.2"),
+        ("other", "11.4.0.2"),
+    ];
+    let [us, seeder, other] = hosts.map(|(name, at)| host(&lab, name, at));
+    let mut seeding = seed(&other, &second, "10M", &by_dht(&nodes.entry()));
+    nodes.learn(&second, "11.4.0.2");
+    meet(&nodes, &us, &seeder, &first);
+    let entry = nodes.entry();
+    nodes.running.drain(..5).for_each(drop);
+    let mut getting = get(&us, &second.magnet(), &by_dht(&entry));
+    let took = arrives(&mut getting, &us, &second, 30);
+    println!(
+        "one of the saved contacts lives: content {:.1} s",
+        took.as_secs_f64()
+    );
+    assert!(seeding.ended().is_none());
+}
+
+/// Rows N5: every saved contact is gone: within 15 s the bootstrap nodes let us in.
+#[test]
+fn saved_contacts_that_are_all_gone() {
+    if !can_run() {
+        return;
+    }
+    let lab = Lab::new();
+    let [first, second] =
+        ["first", "second"].map(|name| Sample::single(lab.folder(), name, 300_000, 65_536));
+    let hosts = [
+        ("us", "11.2.0.2"),
+        ("seeder", "11.3.0.2"),
+        ("other", "11.4.0.2"),
+    ];
+    let [us, seeder, other] = hosts.map(|(name, at)| host(&lab, name, at));
+    {
+        let nodes = Nodes::start(&lab);
+        meet(&nodes, &us, &seeder, &first);
+    }
+    let addresses = (1..=6).map(|n| format!("11.20.{n}.2")).collect();
+    let nodes = Nodes::at(host(&lab, "new", "11.20.1.2"), addresses);
+    let _seeding = seed(&other, &second, "10M", &by_dht(&nodes.entry()));
+    nodes.learn(&second, "11.4.0.2");
+    let mut getting = get(&us, &second.magnet(), &by_dht(&nodes.entry()));
+    let joined = wait_until(seconds(15), || told(&getting, "joined"));
+    let joined = joined.expect("the bootstrap nodes let us in");
+    arrives(&mut getting, &us, &second, 30);
+    println!("all saved contacts gone: DHT {:.1} s", joined.as_secs_f64());
+}
