@@ -92,7 +92,7 @@ fn one_family_alone_or_the_other_swallowed() {
         swallowed.as_secs_f64()
     );
     assert!(
-        swallowed < alone + crate::support::seconds(2),
+        swallowed <= alone + crate::support::seconds(10),
         "{swallowed:?} and {alone:?}"
     );
 }
