@@ -19,8 +19,9 @@ use std::time::{Duration, Instant};
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use sha1::{Digest, Sha1};
-use support::client::{Bench, leech, seed};
+use support::client::{Bench, STUCK, leech, seed, served};
 use support::line::{Has, Line};
+use support::peer::{Conduct, Peer};
 use support::torrent::{Sample, noise, string, torrent_file};
 use support::{seconds, wait_until};
 
@@ -159,4 +160,66 @@ fn after_a_kill_much_that_is_recorded_keeps_nobody_waiting() {
     let second = run();
     println!("{pieces} pieces of 16 MiB: first {first:?}, after a kill {second:?}");
     assert!(second < Duration::from_secs(3), "{second:?}");
+}
+
+/// Rows S9: a piece of an unfinished file is changed behind the program's back: it is found before the file gets its name,
+/// fetched again in the same run, and nothing else is.
+#[test]
+fn what_is_spoilt_while_it_is_fetched_is_fetched_again() {
+    let mut bench = Bench::new();
+    let sample = Sample::single(bench.folder(), "spoilt.bin", 60 * PIECE, PIECE);
+    let slow = Conduct {
+        pause: Duration::from_millis(3),
+        ..Conduct::HONEST
+    };
+    let peer = Peer::start(110, &sample, slow);
+    let source = sample.torrent.to_str().expect("ASCII").to_owned();
+    let mut process = bench.start(bench.get(&source, &[&peer]));
+    assert!(served(&peer, 80, &mut process), "it ended too early");
+    // The first of which all four blocks were sent, more than a megabyte ago: it is on the disk.
+    let sent = |piece: usize| {
+        peer.seen()
+            .blocks
+            .iter()
+            .filter(|it| **it / 4 == piece)
+            .count()
+    };
+    let piece = (0..60)
+        .find(|piece| sent(*piece) == 4)
+        .expect("one is there");
+    let part = bench.output().join("spoilt.bin.part");
+    let file = OpenOptions::new().write(true).open(part).expect("the file");
+    let at = (piece * PIECE + 1_000) as u64;
+    file.write_all_at(b"somebody else was here", at)
+        .expect("written");
+    assert_eq!(process.wait(STUCK).code(), Some(0), "{}", process.stdout());
+    assert!(sample.is_complete_in(bench.output()), "the file differs");
+    let twice: Vec<usize> = (0..60).filter(|piece| sent(*piece) > 4).collect();
+    assert_eq!(twice, [piece]);
+}
+
+/// Rows S9: a seed that meets damage fetches the piece from whoever has it, and gives it away again.
+#[test]
+fn a_seed_mends_what_it_finds_damaged() {
+    let mut bench = Bench::new();
+    let sample = Sample::single(bench.folder(), "mended.bin", 20 * PIECE, PIECE);
+    let peer = Peer::start(111, &sample, Conduct::HONEST);
+    bench.finish(&sample, &[&peer]);
+    let before = peer.seen().blocks.len();
+    let endpoint = peer.endpoint();
+    let (_process, port) = seed(&mut bench, &sample.torrent, &["--peer", &endpoint]);
+    let mut line = leech(port, &sample.info_hash);
+    let path = bench.output().join("mended.bin");
+    let file = OpenOptions::new()
+        .write(true)
+        .open(&path)
+        .expect("the file");
+    file.write_all_at(b"rust", (7 * PIECE + 5) as u64)
+        .expect("written");
+    assert_eq!(line.block(7, 0, BLOCK), None, "damaged, and sent");
+    let mended = wait_until(STUCK, || line.block(7, 0, BLOCK).is_some());
+    println!("mended after {:?}", mended.expect("it was never mended"));
+    assert!(sample.is_complete_in(bench.output()), "the file differs");
+    let fetched = peer.seen().blocks.len() - before;
+    assert_eq!(fetched, 4, "blocks fetched to mend a piece of four");
 }

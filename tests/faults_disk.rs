@@ -212,6 +212,38 @@ fn a_download_goes_on_by_itself_when_the_full_disk_has_room_again() {
     assert!(again <= 4 * fills, "{again} blocks fetched twice");
 }
 
+/// Rows S18: SIGTERM while both disks, that with the results and that with the state, are full.
+#[test]
+fn full_disks_hold_no_sigterm_back() {
+    let mut bench = Bench::new();
+    let state = bench.folder().join("state");
+    fs::create_dir(&state).expect("a folder");
+    let sample = Sample::single(bench.folder(), "term.bin", 6_000_000, 65_536);
+    let disks = [
+        SmallDisk::mount(bench.output(), 64),
+        SmallDisk::mount(&state, 1),
+    ];
+    let [Some(results), Some(notes)] = disks else {
+        return;
+    };
+    let peer = Peer::start(48, &sample, SLOW);
+    let source = sample.torrent.to_str().expect("ASCII").to_owned();
+    let mut process = bench.start(bench.get(&source, &[&peer]));
+    assert!(served(&peer, 60, &mut process), "it ended early");
+    let ballast = [results.fill(), notes.fill()];
+    let said = wait_until(seconds(20), || pause(&process).is_some());
+    assert!(said.is_some(), "a full disk, and nothing is said");
+    process.signal("TERM");
+    let status = process.wait(seconds(10));
+    assert_eq!(status.code(), Some(143));
+    drop(process);
+    for path in ballast {
+        fs::remove_file(path).expect("the ballast");
+    }
+    bench.finish(&sample, &[&peer]);
+    assert!(peer.seen().asked_again.is_empty(), "had and asked again");
+}
+
 /// Rows S5: the state folder is full from the start, or becomes full: the download ends right all the same, and what could be
 /// saved before is still there.
 #[test]

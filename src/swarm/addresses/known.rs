@@ -226,3 +226,18 @@ impl Known {
         self.state = State::Idle { next_try };
     }
 }
+
+impl super::AddressBook {
+    /// Something is wanted again: whoever has everything was left for an hour, and is worth a call now. Those that failed
+    /// keep their pauses.
+    pub fn recall_seeds(&mut self, now: Instant) {
+        for known in self.known.values_mut() {
+            if known.completeness == Completeness::Seed
+                && known.failures == 0
+                && let State::Idle { next_try } = &mut known.state
+            {
+                *next_try = now.min(*next_try);
+            }
+        }
+    }
+}

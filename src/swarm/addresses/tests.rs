@@ -220,6 +220,24 @@ fn seeds_are_not_dialled_by_seeds() {
     assert_eq!(book.next(now, Need::Any), Some(public(1, 1)));
 }
 
+#[test]
+fn seeds_that_were_left_are_called_when_something_is_wanted_again() {
+    let now = Instant::now();
+    let mut book = book(now);
+    for n in [1, 2, 3] {
+        book.add(now, public(n, 1), PeerSource::Dht);
+        book.set_completeness(public(n, 1), Completeness::Seed);
+        book.next(now, Need::Any);
+    }
+    book.ended(now, public(1, 1), Outcome::Useless);
+    book.ended(now, public(2, 1), Outcome::Failed(Failure::TimedOut));
+    book.ban(now, public(3, 1));
+    assert_eq!(book.next(now, Need::Any), None);
+    book.recall_seeds(now);
+    assert_eq!(book.next(now, Need::Any), Some(public(1, 1)));
+    assert_eq!(book.next(now, Need::Any), None, "a failure keeps its pause");
+}
+
 /// Rows P3: a ban holds for the host.
 #[test]
 fn a_ban_holds_for_every_port_of_a_public_ip() {

@@ -191,6 +191,7 @@ impl Torrent {
             // BEP 21: we want something again.
             let keys: Vec<_> = self.peers.keys().copied().collect();
             keys.into_iter().for_each(|key| self.tell_facts(key));
+            self.book.recall_seeds(now);
         }
         self.recount();
         self.refill_all(now);
