@@ -168,13 +168,20 @@ pub fn seed(bench: &mut Bench, torrent: &Path, arguments: &[&str]) -> (Process, 
     (process, port.expect("it says its port"))
 }
 
-/// A connection to a seed that may ask at once.
+/// A connection to a seed that may ask at once. Whoever comes while the data is still being looked at is turned away, so
+/// it is tried again.
 ///
 /// # Panics
 /// When it is not answered.
 pub fn leech(port: u16, info_hash: &str) -> Line {
-    let stream = TcpStream::connect(("127.0.0.1", port)).expect("it listens");
-    let mut line = Line::greet(stream, info_hash, Has::None).expect("it answers");
+    let mut line = None;
+    wait_until(STUCK, || {
+        let stream = TcpStream::connect(("127.0.0.1", port));
+        let greeted = stream.and_then(|stream| Line::greet(stream, info_hash, Has::None));
+        line = greeted.ok();
+        line.is_some()
+    });
+    let mut line = line.expect("it answers");
     line.send(2, &[]).expect("interested");
     line.wait_for(1).expect("unchoked");
     line
