@@ -64,12 +64,15 @@ def render(rows):
     return text + "".join(table(name, rows[name]) for name in FAULTS if name in rows)
 
 
+def cell(value): return " ".join(str(value).replace("|", "/").split())
+
+
 def table(name, rows):
     fault = importlib.import_module("faults." + name)
     text = f"\n## {fault.TITLE}\n\n{fault.WHAT}\n\nGoal: {fault.GOAL}.\n\n"
     text += "| client | " + " | ".join(fault.COLUMNS) + " |\n|" + "---|" * (len(fault.COLUMNS) + 1) + "\n"
     for client in (client for client in CLIENTS if client in rows):
-        text += f"| {client} | " + " | ".join(str(rows[client]["row"].get(column, "")) for column in fault.COLUMNS) + " |\n"
+        text += f"| {client} | " + " | ".join(cell(rows[client]["row"].get(column, "")) for column in fault.COLUMNS) + " |\n"
     return text
 
 

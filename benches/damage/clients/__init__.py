@@ -79,12 +79,12 @@ class Client:
             with open(f"/proc/{self.process.pid}/net/{name}") as file: rows += [line.split()[1] for line in file][1:]
         return sorted({int(row.rsplit(":", 1)[1], 16) for row in rows})
 
-    def last_line(self):
-        """The last line of JSON with an object on the client's stdout."""
+    def last_line(self, about=b""):
+        """The last object of JSON on the client's stdout whose line holds `about`."""
         try:
             with open(self.log + ".out", "rb") as file:
                 file.seek(max(0, os.path.getsize(self.log + ".out") - 8192))
-                lines = [line for line in file.read().split(b"\n")[:-1] if line.startswith(b"{")]
+                lines = [line for line in file.read().split(b"\n")[:-1] if line.startswith(b"{") and about in line]
             return json.loads(lines[-1]) if lines else {}
         except (OSError, ValueError): return {}
 

@@ -17,7 +17,7 @@ class Aria2(Client):
         return [self.options.aria2] + flags + [self.sample.magnet if self.magnet else self.sample.torrent]
 
     def resume(self):
-        """It has given up and kept no control file: again, with what there is checked."""
+        """Again, with what there is checked. (After a full disk that is in vain: its control file is empty and it insists on it.)"""
         self.stop()
         self.adopt = True
         self.begin()

@@ -18,7 +18,6 @@ class Trackless(Client):
         return [self.options.trackless, "get", "--seed", "-o", self.out] + network + [self.sample.magnet if self.magnet else self.sample.torrent]
 
     def state(self):
-        last = self.last_line()
-        text = last.get("state") or last.get("code") or last.get("type", "?")
-        if self.process.poll() is not None: text = f"exit {self.process.returncode}: {last.get('message', text)}"
+        text = self.last_line(b'"type":"progress"').get("state", "?")
+        if self.process.poll() is not None: text = f"exit {self.process.returncode}: {self.last_line().get('message', text)}"
         return State(text == "seeding", text)

@@ -7,7 +7,7 @@ TITLE = "Full disk, then room"
 WHAT = ("48 MiB into a tmpfs of 16 to 32 MiB. When nothing more is asked for in 8 s, the file system grows to 100 MiB; 40 s to go on by itself, else it is "
         "resumed by hand (start command or restart). Then the file is compared.")
 GOAL = "goes on by itself within 30 s, every file right"
-COLUMNS = ["right files", "said it is complete with a wrong file", "state when full", "went on by itself after, s", "again, KiB"]
+COLUMNS = ["right files", "said it is complete with a wrong file", "state when full", "went on by itself after, s", "again, KiB", "state in the end"]
 
 
 def once(bench, number):
@@ -24,12 +24,13 @@ def once(bench, number):
     alone = until(lambda: len(peer.asked) > asked, 40)
     if alone is None and not client.state().done: client.resume()
     until(lambda: client.state().done, 60)
-    done, right = client.state().done, sample.right(folder)
+    end = client.state()
+    done, right = end.done, sample.right(folder)
     client.stop()
     again = (len(peer.sent) * BLOCK - sample.size) // 1024
     bench.clear()
     lab.unmount(folder)
-    return right, done and not right, text, alone, again
+    return right, done and not right, text, alone, again, end.text.replace(folder + "/", "")
 
 
 def measure(bench):
@@ -39,5 +40,6 @@ def measure(bench):
         COLUMNS[1]: str(sum(run[1] for run in runs)),
         COLUMNS[2]: runs[0][2],
         COLUMNS[3]: ", ".join("no" if run[3] is None else f"{run[3]:.0f}" for run in runs),
-        COLUMNS[4]: ", ".join(str(run[4]) for run in runs),
+        COLUMNS[4]: ", ".join(str(max(0, run[4])) for run in runs),
+        COLUMNS[5]: runs[0][5],
     }

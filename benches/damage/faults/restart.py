@@ -4,10 +4,10 @@ from lab import Sample, until
 from peers import Conduct, Peer
 
 TITLE = "Restart with much recorded"
-WHAT = ("A file of `--gib` GiB in pieces of 4 MiB of which the last is wrong, under the name that the client gives to unfinished files: it checks it once and asks the seeder for that piece, which never comes. 70 s later, so that all that is "
-        "saved each minute is saved, kill -9, and again. Seconds from the second start to the first request; CPU and reads until then.")
+WHAT = ("A file of `--gib` GiB, all of it on disk, in pieces of 4 MiB of which the last is wrong, under the name that the client gives to unfinished files: it checks it once and asks the seeder for that piece, which never comes. 70 s later, so that all that is "
+        "saved each minute is saved, kill -9, and again. Seconds from the second start to the first request; CPU until then.")
 GOAL = "at most 3 s with 10 GiB"
-COLUMNS = ["first check, s", "restart to first request, s", "CPU until then, s", "asked for"]
+COLUMNS = ["GiB", "first check, s", "restart to first request, s", "CPU until then, s", "asked for"]
 
 
 def content(folder, gib):
@@ -33,14 +33,14 @@ def measure(bench):
         start = time.monotonic()
         client.start(sample, adopt=True)
         first = until(lambda: peer.asked, 300)
-        if first is None: return {COLUMNS[0]: f"never asked: {client.state().text}"}
+        if first is None: return {COLUMNS[0]: gib, COLUMNS[1]: f"never asked: {client.state().text}"}
         time.sleep(70)
         client.kill()
         before = len(peer.asked)
         client.restart()
         second, cpu = until(lambda: len(peer.asked) > before, 300, 0.01), client.cpu()
         pieces = {piece for _, piece, _ in peer.asked[before:]}
-        row = (f"{first:.1f}", "never" if second is None else f"{second:.1f}", f"{cpu:.1f}", "the last piece" if pieces == {last} else f"{len(pieces)} pieces")
+        row = (gib, f"{first:.1f}", "never" if second is None else f"{second:.1f}", f"{cpu:.1f}", "the last piece" if pieces == {last} else f"{len(pieces)} pieces")
         return dict(zip(COLUMNS, row))
     finally:
         client.kill()
