@@ -1,13 +1,13 @@
 //! Any bytes as an extension handshake (BEP 10) and as a message of the metadata exchange (BEP 9).
 //!
 //! What is accepted lies within the documented bounds and survives being written and read again.
-#![no_main]
+#![cfg_attr(fuzzing, no_main)]
 
 use bytes::Bytes;
-use libfuzzer_sys::fuzz_target;
 use trackless::wire::{ExtensionHandshake, MAX_METADATA, METADATA_PIECE, MetadataMessage};
 
-fuzz_target!(|data: &[u8]| {
+/// One input.
+pub(crate) fn run(data: &[u8]) {
     if let Some(facts) = ExtensionHandshake::parse(data) {
         assert!(
             facts
@@ -34,4 +34,7 @@ fuzz_target!(|data: &[u8]| {
         }
         assert_eq!(MetadataMessage::parse(&message.encode()), Some(message));
     }
-});
+}
+
+#[cfg(fuzzing)]
+libfuzzer_sys::fuzz_target!(|data: &[u8]| run(data));

@@ -1,10 +1,10 @@
 //! Any bytes as one KRPC datagram: whatever is accepted stays within its bounds and survives being walked.
-#![no_main]
+#![cfg_attr(fuzzing, no_main)]
 
-use libfuzzer_sys::fuzz_target;
 use trackless_dht::message::{self, Body, MAX_NODES, MAX_TRANSACTION, MAX_VALUES};
 
-fuzz_target!(|data: &[u8]| {
+/// One input.
+pub(crate) fn run(data: &[u8]) {
     let Ok(message) = message::parse(data) else {
         return;
     };
@@ -18,4 +18,7 @@ fuzz_target!(|data: &[u8]| {
         }
         other => drop(format!("{other:?}")),
     }
-});
+}
+
+#[cfg(fuzzing)]
+libfuzzer_sys::fuzz_target!(|data: &[u8]| run(data));

@@ -2,12 +2,15 @@
 //!
 //! A link that is accepted means the same when it is written back; an error points at whole
 //! characters of the link, so that a caret can stand below them.
-#![no_main]
+#![cfg_attr(fuzzing, no_main)]
 
-use libfuzzer_sys::fuzz_target;
 use trackless::metainfo::Magnet;
 
-fuzz_target!(|link: &str| {
+/// One input.
+pub(crate) fn run(data: &[u8]) {
+    let Ok(link) = std::str::from_utf8(data) else {
+        return;
+    };
     match Magnet::parse(link) {
         Ok(magnet) => assert_eq!(Magnet::parse(&magnet.to_string()), Ok(magnet)),
         Err(error) => {
@@ -19,4 +22,7 @@ fuzz_target!(|link: &str| {
             assert!(!error.to_string().is_empty());
         }
     }
-});
+}
+
+#[cfg(fuzzing)]
+libfuzzer_sys::fuzz_target!(|data: &[u8]| run(data));

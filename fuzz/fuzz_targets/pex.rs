@@ -1,15 +1,15 @@
 //! Any bytes as the messages of one peer (BEP 11): the input is cut into pause, length, payload.
 //!
 //! Whatever comes, only admitted endpoints come out, and never more than one message may carry.
-#![no_main]
+#![cfg_attr(fuzzing, no_main)]
 
 use std::time::{Duration, Instant};
 
 use bencode::{AddressPolicy, Limits};
-use libfuzzer_sys::fuzz_target;
 use pex::{Exchange, FIRST_ADDED_MAX, Message, Recent};
 
-fuzz_target!(|data: &[u8]| {
+/// One input.
+pub(crate) fn run(data: &[u8]) {
     let mut now = Instant::now();
     let policy = AddressPolicy::default();
     let mut exchange = Exchange::new(now);
@@ -38,4 +38,7 @@ fuzz_target!(|data: &[u8]| {
         );
         let _ = exchange.update(now, candidates, &Recent::default());
     }
-});
+}
+
+#[cfg(fuzzing)]
+libfuzzer_sys::fuzz_target!(|data: &[u8]| run(data));

@@ -2,12 +2,12 @@
 //!
 //! What is accepted is consistent: files back to back, pieces that cover them, no path that leaves
 //! its root; and written back it is the same torrent.
-#![no_main]
+#![cfg_attr(fuzzing, no_main)]
 
-use libfuzzer_sys::fuzz_target;
 use trackless::metainfo::{Info, InfoHash, Torrent};
 
-fuzz_target!(|data: &[u8]| {
+/// One input.
+pub(crate) fn run(data: &[u8]) {
     let _ = Info::from_bytes(bytes::Bytes::copy_from_slice(data));
     let Ok(torrent) = Torrent::from_bytes(data) else {
         return;
@@ -19,7 +19,10 @@ fuzz_target!(|data: &[u8]| {
         Torrent::from_bytes(&torrent.to_bytes()).as_ref(),
         Ok(&torrent)
     );
-});
+}
+
+#[cfg(fuzzing)]
+libfuzzer_sys::fuzz_target!(|data: &[u8]| run(data));
 
 fn check(info: &Info) {
     assert_eq!(info.info_hash(), InfoHash::of_info(info.raw()));

@@ -2,12 +2,11 @@
 //!
 //! However they are cut, the same messages come out and the same rule ends the connection; what
 //! came out survives being written and read again.
-#![no_main]
+#![cfg_attr(fuzzing, no_main)]
 
 use std::time::Instant;
 
 use bytes::{Buf, BytesMut};
-use libfuzzer_sys::fuzz_target;
 use trackless::metainfo::InfoHash;
 use trackless::wire::{Connection, Event, Handshake, Message, PeerId, Reserved, Violation};
 
@@ -46,7 +45,8 @@ fn read(
     )
 }
 
-fuzz_target!(|data: &[u8]| {
+/// One input.
+pub(crate) fn run(data: &[u8]) {
     let [pieces, step, data @ ..] = data else {
         return;
     };
@@ -78,4 +78,7 @@ fuzz_target!(|data: &[u8]| {
     for message in messages {
         assert_eq!(reader.poll_event(), Some(Event::Message(message)));
     }
-});
+}
+
+#[cfg(fuzzing)]
+libfuzzer_sys::fuzz_target!(|data: &[u8]| run(data));

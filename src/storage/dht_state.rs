@@ -57,7 +57,7 @@ pub fn save_dht_state(folder: &Path, state: &DhtState) -> io::Result<()> {
     replace(&folder.join(NAME), &encode(state)).map(drop)
 }
 
-fn encode(state: &DhtState) -> Vec<u8> {
+pub(super) fn encode(state: &DhtState) -> Vec<u8> {
     let (mut v4, mut v6) = (Vec::new(), Vec::new());
     for contact in state.contacts.iter().take(CONTACTS) {
         match contact.family() {
@@ -79,7 +79,7 @@ fn encode(state: &DhtState) -> Vec<u8> {
     bytes
 }
 
-fn parse(bytes: &[u8]) -> Option<DhtState> {
+pub(super) fn parse(bytes: &[u8]) -> Option<DhtState> {
     let (sum, content) = bytes.split_at_checked(SUM)?;
     if Sha1::digest(content)[..] != *sum {
         return None;

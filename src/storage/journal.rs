@@ -139,6 +139,17 @@ impl Journal {
         info: &[u8],
         records: &[Record],
     ) -> io::Result<Journal> {
+        let bytes = Journal::bytes(hash, info, records)?;
+        let file = replace(path, &bytes)?;
+        Ok(Journal {
+            file,
+            hash,
+            length: bytes.len() as u64,
+        })
+    }
+
+    /// What a journal of just these records holds.
+    pub(super) fn bytes(hash: InfoHash, info: &[u8], records: &[Record]) -> io::Result<Vec<u8>> {
         let length = u32::try_from(info.len()).map_err(|_| io::ErrorKind::FileTooLarge)?;
         let mut bytes = Vec::with_capacity(HEADER + info.len() + CHECKSUM + records.len() * 32);
         bytes.extend_from_slice(MAGIC);
@@ -151,12 +162,7 @@ impl Journal {
         for record in records {
             record.encode(hash, &mut bytes, 0);
         }
-        let file = replace(path, &bytes)?;
-        Ok(Journal {
-            file,
-            hash,
-            length: bytes.len() as u64,
-        })
+        Ok(bytes)
     }
 
     /// Appends records and makes them durable with one write and one sync. After an error the

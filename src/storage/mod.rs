@@ -23,6 +23,8 @@ mod memory;
 mod notes;
 mod open;
 mod peers;
+#[doc(hidden)]
+pub mod raw;
 mod settle;
 mod sync;
 #[cfg(test)]

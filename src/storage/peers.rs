@@ -75,7 +75,7 @@ fn path(folder: &Path, hash: InfoHash) -> PathBuf {
     folder.join(format!("{hash}.peers"))
 }
 
-fn encode(peers: &[SavedPeer], hash: InfoHash) -> Vec<u8> {
+pub(super) fn encode(peers: &[SavedPeer], hash: InfoHash) -> Vec<u8> {
     let mut lists = [const { (Vec::new(), Vec::new()) }; 2];
     for peer in peers.iter().take(PEERS) {
         let [v4, v6] = &mut lists;
@@ -100,7 +100,7 @@ fn encode(peers: &[SavedPeer], hash: InfoHash) -> Vec<u8> {
     bytes
 }
 
-fn parse(bytes: &[u8], hash: InfoHash) -> Option<Vec<SavedPeer>> {
+pub(super) fn parse(bytes: &[u8], hash: InfoHash) -> Option<Vec<SavedPeer>> {
     let (sum, content) = bytes.split_at_checked(SUM)?;
     if checksum(content, hash)[..] != *sum {
         return None;

@@ -41,6 +41,7 @@ fn one_file_of_many_is_named_as_soon_as_it_is_complete() {
     assert!(!top.join("d").exists() && !top.join("empty").exists());
 }
 
+/// Rows C3: padding is sent as zeros and never stored.
 #[test]
 fn every_block_is_read_back_across_files_and_padding() {
     let folder = tempfile::tempdir().unwrap();
@@ -59,7 +60,7 @@ fn every_block_is_read_back_across_files_and_padding() {
     }
 }
 
-/// Rows S22: no link in the way is written through.
+/// Rows S22, C12: no link in the way is written through.
 #[test]
 fn a_planted_link_is_not_followed() {
     let folder = tempfile::tempdir().unwrap();
@@ -96,6 +97,7 @@ fn a_planted_link_is_not_followed() {
     assert_eq!(std::fs::read_dir(&elsewhere).unwrap().count(), 0);
 }
 
+/// Rows C11: storage does not rely on whoever read the torrent.
 #[test]
 fn a_path_that_leaves_the_folder_is_refused_even_if_it_got_this_far() {
     for path in ["../x", "a/../../x", "/x", "./x", "a//x"] {
@@ -177,7 +179,7 @@ fn a_torrent_may_contain_the_name_of_an_unfinished_file() {
     sample.assert_complete(&folder.path().join("out"));
 }
 
-/// Rows S20: more files than descriptors, paths longer than the kernel takes at once.
+/// Rows S20, C8, C9: more files than descriptors, paths longer than the kernel takes at once.
 #[test]
 fn more_files_than_may_be_open_and_paths_longer_than_the_kernel_takes() {
     let deep = vec!["d".repeat(200); 30].join("/");
