@@ -9,6 +9,7 @@ use bencode::{Limits, Writer};
 use bytes::Bytes;
 use sha1::{Digest, Sha1};
 
+use super::clash;
 use super::error::TorrentError;
 use super::info::{
     Info, MAX_FILE_LENGTH, MAX_FILES, MAX_PIECE_LENGTH, MAX_PIECES, MAX_TOTAL_LENGTH,
@@ -87,6 +88,7 @@ impl Builder {
         }
         let single = files.len() == 1;
         let mut total_length: u64 = 0;
+        let mut paths = Vec::new();
         for (path, length) in &files {
             if path.is_empty() && !single {
                 return Err(PathError::Empty.into());
@@ -94,7 +96,7 @@ impl Builder {
             let full: Vec<&str> = std::iter::once(name)
                 .chain(path.iter().map(String::as_str))
                 .collect();
-            FilePath::new(&full)?;
+            paths.push(FilePath::new(&full)?);
             if *length > MAX_FILE_LENGTH {
                 return Err(TorrentError::FileLength);
             }
@@ -102,6 +104,10 @@ impl Builder {
         }
         if total_length > MAX_TOTAL_LENGTH {
             return Err(TorrentError::TotalLength);
+        }
+        // Readers would look for one of the two under another name.
+        if clash::meet(&paths) {
+            return Err(TorrentError::Clash);
         }
         if total_length == 0 {
             return Err(TorrentError::NothingInside);

@@ -51,8 +51,9 @@ pub enum TorrentError {
     /// Not one byte to download.
     #[error("all files are empty")]
     NothingInside,
-    /// Two files with one path (also if only upper and lower case differ), or one inside another.
-    #[error("two files of it have the same path, or one lies inside of the other")]
+    /// A maker's two files with one path (also if only upper and lower case differ), or one inside another. Read from
+    /// a torrent, the later one gets another name.
+    #[error("two files have the same path, or one lies inside of the other")]
     Clash,
     /// A symbolic link that claims content.
     #[error("a symbolic link has content")]

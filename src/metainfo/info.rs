@@ -9,6 +9,7 @@
 use bencode::{Limits, Value};
 use bytes::Bytes;
 
+use super::clash;
 use super::error::TorrentError;
 use super::info_hash::InfoHash;
 use super::path::{FilePath, PathError};
@@ -87,14 +88,14 @@ impl Info {
         };
         let name = text(&info, "name.utf-8", "name")?.ok_or(TorrentError::Missing("name"))?;
         let root = FilePath::new(&[name])?;
-        let files = files(&info, &root)?;
+        let mut files = files(&info, &root)?;
         let total_length = files
             .last()
             .map_or(0, |file| file.offset.saturating_add(file.length));
         if !files.iter().any(|file| file.is_data() && file.length > 0) {
             return Err(TorrentError::NothingInside);
         }
-        refuse_clashes(&files)?;
+        clash::settle(&mut files);
         let piece_length = piece_length(&info)?;
         check_pieces(pieces.len(), total_length, piece_length)?;
         Ok(Self {
@@ -308,33 +309,4 @@ fn entry(
         FileKind::Data
     };
     Ok(Some((FilePath::new(&components)?, length, kind)))
-}
-
-/// Refuses two data files with one path, and a file where another needs a directory.
-///
-/// Case is folded, as macOS and Windows do. Sorted by component, whatever starts with a path
-/// follows it directly, so neighbours are enough.
-fn refuse_clashes(files: &[FileEntry]) -> Result<(), TorrentError> {
-    let fold = |file: &FileEntry| -> Vec<String> {
-        file.path
-            .components()
-            .iter()
-            .map(|name| name.to_lowercase())
-            .collect()
-    };
-    let mut paths: Vec<_> = files
-        .iter()
-        .filter(|file| file.is_data())
-        .map(fold)
-        .collect();
-    paths.sort_unstable();
-    let clash = paths
-        .iter()
-        .zip(paths.iter().skip(1))
-        .any(|(a, b)| b.starts_with(a));
-    if clash {
-        Err(TorrentError::Clash)
-    } else {
-        Ok(())
-    }
 }

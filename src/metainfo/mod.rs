@@ -1,10 +1,11 @@
 //! What a torrent is: info hash, magnet link (BEP 9, BEP 53), torrent file (BEP 3).
 //!
-//! The way through: `info_hash` names a torrent, `path` makes its file names safe, `info` checks
+//! The way through: `info_hash` names a torrent, `path` makes its file names safe, `clash` different, `info` checks
 //! the dictionary that is hashed, `torrent` the file around it, `magnet` the link to it,
 //! `publisher` the link to whoever publishes ever new ones (BEP 46), `create` makes new ones. Invariant: what these types hold passed the limits of the bad-input table.
 //! Nothing here knows a socket, a clock or a file system.
 
+mod clash;
 mod create;
 mod error;
 mod info;

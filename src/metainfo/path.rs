@@ -4,7 +4,7 @@
 //! on Linux, macOS and Windows alike: it cannot climb, cannot be absolute, cannot address a device.
 //! What is dangerous is refused, because a changed dangerous name may meet another file's name;
 //! only what is harmless (invisible characters, trailing dots) is tidied. Collisions after tidying
-//! are found by `info`. This file knows no file system.
+//! are settled by `clash`. This file knows no file system.
 
 use std::fmt;
 
@@ -17,7 +17,7 @@ pub(super) const MAX_DEPTH: usize = 64;
 /// Bytes of a component as it stands in the torrent; above, it is not worth shortening.
 pub(super) const MAX_RAW_COMPONENT: usize = 4096;
 /// Longest extension in bytes, with its dot, that survives shortening.
-const MAX_EXTENSION: usize = 16;
+pub(super) const MAX_EXTENSION: usize = 16;
 
 /// A relative path that stays below the directory it is joined to.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -68,6 +68,11 @@ impl FilePath {
             .map(|name| component(name.as_ref()))
             .collect::<Result<_, _>>()
             .map(Self)
+    }
+
+    /// Of components that are tidy already; at least one.
+    pub(super) fn of_tidy(components: Vec<String>) -> Self {
+        Self(components)
     }
 
     /// The components, outermost first; never empty.

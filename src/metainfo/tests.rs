@@ -4,6 +4,7 @@ mod create;
 mod info_hash;
 mod magnet;
 mod malformed;
+mod odd;
 mod path;
 mod properties;
 mod torrent;

@@ -3,6 +3,7 @@
 use super::super::path::{MAX_COMPONENT, MAX_DEPTH, MAX_RAW_COMPONENT, component};
 use super::super::{FilePath, PathError};
 
+/// Rows C11: names that climb, are absolute, hold separators or control characters, or name a device.
 #[test]
 fn dangerous_names_are_refused() {
     use PathError as E;
@@ -62,6 +63,7 @@ fn ordinary_names_stay() {
     }
 }
 
+/// Rows C11: invisible characters and trailing dots go.
 #[test]
 fn harmless_oddities_are_tidied() {
     for (name, tidy) in [
@@ -75,6 +77,7 @@ fn harmless_oddities_are_tidied() {
     }
 }
 
+/// Rows C9: at most 240 bytes, told apart by a part of their hash.
 #[test]
 fn long_names_are_shortened_and_stay_apart() {
     let whole = "a".repeat(MAX_COMPONENT);
@@ -95,6 +98,7 @@ fn long_names_are_shortened_and_stay_apart() {
     );
 }
 
+/// Rows C9: 64 folders deep and no deeper.
 #[test]
 fn depth_is_bounded() {
     assert_eq!(FilePath::new::<&str>(&[]), Err(PathError::Empty));

@@ -36,6 +36,7 @@ fn golden_file() {
     assert_eq!(torrent.to_bytes(), golden);
 }
 
+/// Rows C14: over the bytes as they came.
 #[test]
 fn the_hash_is_over_the_span_in_the_file() {
     // A key nobody knows, inside `info`: still part of the hash and of what is written.
@@ -55,6 +56,7 @@ fn the_hash_is_over_the_span_in_the_file() {
     );
 }
 
+/// Rows C15: two bytes of white space, and nothing else.
 #[test]
 fn a_line_end_behind_the_file_is_forgiven() {
     for (tail, good) in [
@@ -69,6 +71,7 @@ fn a_line_end_behind_the_file_is_forgiven() {
     }
 }
 
+/// Rows C14: outside of `info`, not inside.
 #[test]
 fn the_outer_dictionary_may_be_unsorted() {
     let raw = file("7:comment1:c8:announce12:udp://t:80/a", "");
@@ -141,6 +144,7 @@ fn advice_is_bounded() {
     assert_eq!(torrent.comment.map(|text| text.len()), Some(MAX_TEXT));
 }
 
+/// Rows C3, C12: marked or named as padding it is padding, a link is nothing.
 #[test]
 fn padding_and_links() {
     let files = "5:filesl\
