@@ -110,6 +110,7 @@ fn several_downloads_share_one_port_and_all_finish() {
     assert!(peers.iter().all(|peer| peer.seen().breaches.is_empty()));
 }
 
+/// Rows C16: the same torrent twice is fetched once.
 #[test]
 fn a_list_on_stdin_where_one_has_no_peers() {
     let bench = Bench::new();

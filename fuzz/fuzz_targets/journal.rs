@@ -42,7 +42,7 @@ fn seal(data: &[u8], flip: u8) -> Vec<u8> {
     out.extend_from_slice(&sum);
     while let Some((kind, _)) = rest.split_first() {
         let length = match kind {
-            1 => 9,
+            1 | 6 => 9,
             2 => 5,
             3 => 61,
             _ => 1,

@@ -8,6 +8,11 @@
     reason = "what only io and cli use is unused here"
 )]
 
+// As the main package calls it.
+extern crate trackless_dht as dht;
+
+#[path = "../../src/budget/mod.rs"]
+pub mod budget;
 #[path = "../../src/metainfo/mod.rs"]
 pub mod metainfo;
 #[path = "../../src/storage/mod.rs"]

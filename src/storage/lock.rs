@@ -12,7 +12,21 @@ use rustix::fs::FlockOperation;
 /// Holds until dropped.
 #[derive(Debug)]
 pub(crate) struct Lock {
-    _file: File,
+    /// Only held.
+    _held: Vec<File>,
+}
+
+impl Lock {
+    /// Of a file that is locked.
+    pub(crate) fn of(file: File) -> Lock {
+        Lock { _held: vec![file] }
+    }
+
+    /// Both, as one.
+    pub(crate) fn and(mut self, other: Lock) -> Lock {
+        self._held.extend(other._held);
+        self
+    }
 }
 
 /// What came of trying.
@@ -38,7 +52,7 @@ pub(crate) fn lock(path: &Path) -> io::Result<Tried> {
             let _ = file
                 .set_len(0)
                 .and_then(|()| write!(file, "{}", std::process::id()));
-            Ok(Tried::Locked(Lock { _file: file }))
+            Ok(Tried::Locked(Lock::of(file)))
         }
         Err(rustix::io::Errno::WOULDBLOCK) => {
             let mut text = String::new();

@@ -1,13 +1,14 @@
 //! A torrent's bytes on disk, and what is remembered between runs.
 //!
 //! The way through: `layout` says which files there are, `beneath` opens them without leaving their
-//! folder, `backing` is what storage can do, `files` and `memory` do it, `journal` (under `lock`)
-//! remembers, `peers` whom to call first, `check` decides what to believe, `foreign` what is not ours to change, `open` puts a `disk` together, `settle` is its slow
+//! folder, `backing` is what storage can do, `files` and `memory` do it, `journal` (under `lock`
+//! and `claim`) remembers, `peers` whom to call first, `check` decides what to believe, `foreign` what is not ours to change, `open` puts a `disk` together, `settle` is its slow
 //! half. Blocking throughout; whoever drives it brings threads and the time. Read `disk` first.
 
 mod backing;
 mod beneath;
 mod check;
+mod claim;
 mod collect;
 mod dht_state;
 mod disk;

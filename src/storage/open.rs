@@ -14,6 +14,7 @@ use sha1::{Digest as _, Sha1};
 
 use super::backing::{Fingerprint, Place, Storage};
 use super::check::{self, CheckProgress, Findings, OpenMode, Recorded};
+use super::claim::{self, Claimed};
 use super::disk::{Disk, Standing, Watched};
 use super::error::{OpenError, is_full, is_read_only};
 use super::files::Files;
@@ -85,7 +86,7 @@ impl Disk {
         let layout = Arc::new(layout);
         let Location { output, state } = location;
         let kept = match &state {
-            Some(state) => Some(keep(state, &output, hash)?),
+            Some(state) => Some(keep(state, &output, (hash, &layout), mode)?),
             None => None,
         };
         let records = kept.as_ref().map_or(&[][..], |kept| &kept.records);
@@ -222,7 +223,12 @@ fn look_below(root: &Path, layout: &Arc<Layout>) -> Result<Files, OpenError> {
 }
 
 /// Locks, then reads what was recorded.
-fn keep(state: &Path, output: &Path, hash: InfoHash) -> Result<Kept, OpenError> {
+fn keep(
+    state: &Path,
+    output: &Path,
+    (hash, layout): (InfoHash, &Layout),
+    mode: OpenMode,
+) -> Result<Kept, OpenError> {
     make_folder(state).map_err(refused(state, "create"))?;
     let path = journal_path(state, output, hash).map_err(refused(output, "find"))?;
     let lock_path = path.with_extension("lock");
@@ -235,6 +241,7 @@ fn keep(state: &Path, output: &Path, hash: InfoHash) -> Result<Kept, OpenError> 
             });
         }
     };
+    let lock = lock.and(have_name(state, output, (hash, layout), mode)?);
     let records = match journal::read(&path, hash) {
         Ok(contents) => contents.records,
         Err(Unreadable::Missing) => Vec::new(),
@@ -254,12 +261,36 @@ fn keep(state: &Path, output: &Path, hash: InfoHash) -> Result<Kept, OpenError> 
     })
 }
 
+/// Claims the torrent's name in the output folder.
+fn have_name(
+    state: &Path,
+    output: &Path,
+    (hash, layout): (InfoHash, &Layout),
+    mode: OpenMode,
+) -> Result<Lock, OpenError> {
+    let top = output.join(&layout.name);
+    let whole = whole_path(&top).map_err(refused(output, "find"))?;
+    let folder = digest_of(&whole_path(output).map_err(refused(output, "find"))?);
+    let path = state.join(format!("{}.name", digest_of(&whole)));
+    let has_journal = |hash: &str| state.join(format!("{hash}-{folder}.journal")).exists();
+    match claim::claim(&path, output, layout, hash, mode, has_journal)
+        .map_err(refused(&path, "lock"))?
+    {
+        Claimed::Ours(lock) => Ok(lock),
+        Claimed::Others => Err(OpenError::Conflict { path: top }),
+    }
+}
+
 /// The same torrent may lie in two folders, in two states.
 fn journal_path(state: &Path, output: &Path, hash: InfoHash) -> io::Result<PathBuf> {
-    let whole = whole_path(output)?;
-    let digest: [u8; 20] = Sha1::digest(whole.as_os_str().as_encoded_bytes()).into();
-    let folder = hex::encode(&digest[..8]);
+    let folder = digest_of(&whole_path(output)?);
     Ok(state.join(format!("{hash}-{folder}.journal")))
+}
+
+/// A name for a path, of 16 hex digits.
+fn digest_of(path: &Path) -> String {
+    let digest = hex::encode(Sha1::digest(path.as_os_str().as_encoded_bytes()));
+    digest.get(..16).unwrap_or(&digest).to_owned()
 }
 
 /// A path without links and relative parts, also if its end does not exist yet.

@@ -6,6 +6,7 @@ mod foreign;
 mod journals;
 mod real;
 mod restarts;
+mod shapes;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;

@@ -23,7 +23,8 @@ fn with(files: &[(&str, u64)], piece_length: u64) -> Result<Info, TorrentError> 
             format!("d6:lengthi{length}e4:pathl{path}ee")
         })
         .collect();
-    let hashes = 20 * total.div_ceil(piece_length) as usize;
+    // No more than a torrent can hold: what is refused need not fit.
+    let hashes = 20 * (total.div_ceil(piece_length) as usize).min(838_000);
     let mut raw =
         format!("d5:filesl{list}e4:name1:n12:piece lengthi{piece_length}e6:pieces{hashes}:")
             .into_bytes();

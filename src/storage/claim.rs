@@ -1,0 +1,75 @@
+//! One torrent at a time under a name (reliability.md C16): two different ones that would write the same file.
+//!
+//! Beside the journals lies a file for each name in each output folder, locked as long as a torrent of that name is
+//! open there: by one torrent of a single file, or by any number of those that share a folder. It holds the info hash
+//! of the last single file. Invariant: the unfinished file of one torrent is not taken over by another as long as the
+//! first one's journal is there. Not seen: the same path inside of a folder that two torrents share; `foreign` and the
+//! hashes find that out, at the cost of fetching it again.
+
+use std::fs::OpenOptions;
+use std::io::{self, Read};
+use std::os::unix::fs::FileExt;
+use std::path::Path;
+
+use rustix::fs::FlockOperation;
+
+use super::check::OpenMode;
+use super::layout::Layout;
+use super::lock::Lock;
+use crate::metainfo::InfoHash;
+
+/// Bytes of an info hash in hex.
+const HEX: u64 = 40;
+
+/// What came of it.
+#[derive(Debug)]
+pub(crate) enum Claimed {
+    /// The name is ours.
+    Ours(Lock),
+    /// Another torrent has it, or has left an unfinished file under it.
+    Others,
+}
+
+/// Claims the name of a torrent below `output`, whose file for claims is `path`. `has_journal` says whether a torrent
+/// of that hash has one for this folder.
+pub(crate) fn claim(
+    path: &Path,
+    output: &Path,
+    layout: &Layout,
+    hash: InfoHash,
+    mode: OpenMode,
+    has_journal: impl Fn(&str) -> bool,
+) -> io::Result<Claimed> {
+    let mut file = OpenOptions::new()
+        .read(true)
+        .write(true)
+        .create(true)
+        .truncate(false)
+        .open(path)?;
+    let single = layout.files.first().filter(|entry| entry.path.len() == 1);
+    let operation = match single {
+        Some(_) => FlockOperation::NonBlockingLockExclusive,
+        None => FlockOperation::NonBlockingLockShared,
+    };
+    match rustix::fs::flock(&file, operation) {
+        Ok(()) => {}
+        Err(rustix::io::Errno::WOULDBLOCK) => return Ok(Claimed::Others),
+        Err(error) => return Err(error.into()),
+    }
+    let Some(entry) = single else {
+        return Ok(Claimed::Ours(Lock::of(file)));
+    };
+    let mut last = String::new();
+    file.by_ref().take(HEX).read_to_string(&mut last)?;
+    let ours = hash.to_string();
+    let part = entry
+        .unfinished()
+        .iter()
+        .fold(output.to_owned(), |path, name| path.join(name));
+    if last != ours && mode != OpenMode::Force && has_journal(&last) && part.exists() {
+        return Ok(Claimed::Others);
+    }
+    // A full state folder keeps nobody from being alone; only the next one knows less.
+    let _ = file.write_all_at(ours.as_bytes(), 0);
+    Ok(Claimed::Ours(Lock::of(file)))
+}
