@@ -19,6 +19,7 @@
 //! assert_eq!(id, Some(b"abc".as_slice()));
 //! # Ok::<(), bencode::Error>(())
 //! ```
+#![cfg_attr(not(test), warn(clippy::indexing_slicing))]
 
 mod address;
 mod endpoint;

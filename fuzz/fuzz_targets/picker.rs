@@ -116,6 +116,7 @@ impl Model {
             peer: PeerKey(peer),
             theirs: &theirs,
             count,
+            depth: count,
         };
         let endgame = self.picker.is_endgame();
         let mut blocks = Vec::new();

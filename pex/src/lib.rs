@@ -21,6 +21,7 @@
 //! assert!(payload.is_some());
 //! # }
 //! ```
+#![cfg_attr(not(test), warn(clippy::indexing_slicing))]
 
 mod exchange;
 mod message;

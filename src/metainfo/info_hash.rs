@@ -24,7 +24,7 @@ pub enum InfoHashError {
     #[error("the info hash has {0} characters, expected 40 (hex) or 32 (base32)")]
     Length(usize),
     /// A character that the encoding does not have; `at` counts bytes from the start of the hash.
-    #[error("character {} of the info hash is not {alphabet}", at + 1)]
+    #[error("character {} of the info hash is not {alphabet}", at.saturating_add(1))]
     Character {
         /// Zero-based byte position inside the hash.
         at: usize,

@@ -4,6 +4,10 @@
 //! the dictionary that is hashed, `torrent` the file around it, `magnet` the link to it,
 //! `publisher` the link to whoever publishes ever new ones (BEP 46), `create` makes new ones. Invariant: what these types hold passed the limits of the bad-input table.
 //! Nothing here knows a socket, a clock or a file system.
+#![cfg_attr(
+    not(test),
+    warn(clippy::arithmetic_side_effects, clippy::indexing_slicing)
+)]
 
 mod clash;
 mod create;

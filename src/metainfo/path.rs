@@ -185,7 +185,10 @@ fn shorten(name: &str) -> String {
         .unwrap_or("");
     let digest = hex::encode(Sha1::digest(name.as_bytes()));
     let digest = digest.get(..8).unwrap_or(&digest);
-    let room = MAX_COMPONENT.saturating_sub(1 + digest.len() + extension.len());
+    let room = MAX_COMPONENT
+        .saturating_sub(1)
+        .saturating_sub(digest.len())
+        .saturating_sub(extension.len());
     let end = name.floor_char_boundary(room);
     format!("{}~{digest}{extension}", name.get(..end).unwrap_or(""))
 }

@@ -79,7 +79,8 @@ impl ExtensionHandshake {
                 .get("v")
                 .and_then(|value| value.as_bytes())
                 .map(|name| {
-                    String::from_utf8_lossy(&name[..name.len().min(MAX_VERSION)]).into_owned()
+                    let kept = name.get(..MAX_VERSION).unwrap_or(name);
+                    String::from_utf8_lossy(kept).into_owned()
                 }),
             your_ip: dict
                 .get("yourip")

@@ -77,8 +77,11 @@ impl Handshake {
     /// # Errors
     /// [`Violation::Protocol`] at the first byte that is not BitTorrent's.
     pub fn decode(input: &[u8]) -> Result<Option<Handshake>, Violation> {
-        let known = input.len().min(PROTOCOL.len());
-        if input[..known] != PROTOCOL[..known] {
+        if input
+            .iter()
+            .zip(PROTOCOL)
+            .any(|(theirs, ours)| theirs != ours)
+        {
             return Err(Violation::Protocol);
         }
         let Some(rest) = input.get(PROTOCOL.len()..HANDSHAKE_LEN) else {
