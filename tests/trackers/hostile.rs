@@ -243,3 +243,30 @@ async fn a_connection_id_that_its_tracker_does_not_know() {
         tracker.seen()
     );
 }
+
+/// Rows A26: the right answer from another address is none, however early it comes.
+#[tokio::test(flavor = "multi_thread")]
+async fn answers_from_elsewhere_change_nothing() {
+    let [tracker, other] =
+        ["127.0.0.1:0", "127.0.0.66:0"].map(|at| std::net::UdpSocket::bind(at).expect("a port"));
+    let url = format!("udp://{}/announce", tracker.local_addr().expect("bound"));
+    std::thread::spawn(move || {
+        let mut request = [0; 2048];
+        let forged: Vec<_> = ["127.0.0.66:6", "127.0.0.66:7"]
+            .map(|it| it.parse().expect("an address"))
+            .into();
+        while let Ok((length, from)) = tracker.recv_from(&mut request) {
+            let request = &request[..length];
+            let _ = other.send_to(&udp_reply(request, &forged), from);
+            let _ = tracker.send_to(&udp_reply(request, &[peer()]), from);
+        }
+    });
+    let client = client(Bind::Address(LOOPBACK)).await;
+    let handle = add(&client, &[std::slice::from_ref(&url)]).await;
+    until(&handle, |trackers| works(trackers, &url)).await;
+    assert_eq!(
+        handle.trackers()[0].last,
+        Some(Ok(1)),
+        "the tracker's own answer"
+    );
+}
