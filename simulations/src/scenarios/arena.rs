@@ -197,21 +197,23 @@ impl Arena {
             ..population::Plan::reference(nodes, seed)
         });
         people.run(people.plan().arrival / 2);
-        let mut hosts: Vec<Vec<HostId>> = Vec::new();
-        for client in &ground.clients {
-            let place = |number: u32| {
+        // Whoever arrives first looks around before the others are there: they come host by host, in turns.
+        let mut hosts: Vec<Vec<HostId>> = vec![Vec::new(); ground.clients.len()];
+        for number in 0..ground.hosts as usize {
+            let mut first = None;
+            for turn in 0..ground.clients.len() {
                 people.run(Duration::from_millis(200));
+                let place = (number + turn) % ground.clients.len();
+                let client = ground.clients[place];
                 // Each client has the same places and lines: they are to differ in nothing else.
-                let first = hosts.first().map(|first| first[number as usize]);
                 let host = match first {
-                    Some(first) => people.place_beside(*client, first),
-                    None => people.place(*client, HostClass::Open, Region::EUROPE),
+                    Some(first) => people.place_beside(client, first),
+                    None => people.place(client, HostClass::Open, Region::EUROPE),
                 };
+                first.get_or_insert(host);
                 people.world.tap(host);
-                host
-            };
-            let placed = (0..ground.hosts).map(place).collect();
-            hosts.push(placed);
+                hosts[place].push(host);
+            }
         }
         people.grow(REST);
         Arena {
