@@ -60,6 +60,8 @@ struct Door {
     share: Share,
     greeting: JoinSet<(Caller, Outcome)>,
     turned_away: Counters,
+    /// Which listener is asked first: a flood on one family must not close the other.
+    turn: usize,
 }
 
 /// Runs until every sender of `registrations` is gone. Callers are counted in `share`, those turned away
@@ -76,6 +78,7 @@ pub(super) async fn run(
         greeting: JoinSet::new(),
         share,
         turned_away,
+        turn: 0,
     };
     loop {
         let room = door.greeting.len() < door.share.size() + LEAVING;
@@ -90,7 +93,8 @@ pub(super) async fn run(
                 }
                 None => return,
             },
-            (stream, from) = accept_any(&listeners), if room && opens.is_none() => {
+            (stream, from) = accept_any(&listeners, door.turn), if room && opens.is_none() => {
+                door.turn = door.turn.wrapping_add(1);
                 door.enter(stream, from);
             }
             () = sleep_until(opens.unwrap_or_else(Instant::now).into()), if opens.is_some() => {}
@@ -148,17 +152,16 @@ impl Door {
     }
 }
 
-/// The next connection on any of the listeners; never ends without one.
-async fn accept_any(listeners: &[TcpListener]) -> (TcpStream, Endpoint) {
+/// The next connection on any of the listeners, `first` of them asked first; never ends without one.
+async fn accept_any(listeners: &[TcpListener], first: usize) -> (TcpStream, Endpoint) {
     loop {
         let accepted = poll_fn(|context| {
-            let ready = listeners
+            let (before, after) = listeners.split_at(first % listeners.len().max(1));
+            let mut ready = after
                 .iter()
+                .chain(before)
                 .map(|listener| listener.poll_accept(context));
-            ready
-                .into_iter()
-                .find(Poll::is_ready)
-                .unwrap_or(Poll::Pending)
+            ready.find(Poll::is_ready).unwrap_or(Poll::Pending)
         });
         match accepted.await {
             Ok((stream, from)) => return (stream, Endpoint::from(from)),

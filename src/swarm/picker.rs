@@ -69,6 +69,10 @@ pub struct Whole {
     pub others: Askers,
 }
 
+/// Whole pieces that a peer must be asked for at once to have each for itself: a quarter of a second a
+/// piece. Slower ones share, because a piece that is complete sooner can be passed on sooner.
+const ALONE: usize = 4;
+
 /// Who asks for how much.
 #[derive(Clone, Copy, Debug)]
 pub struct Asker<'a> {
@@ -78,7 +82,7 @@ pub struct Asker<'a> {
     pub theirs: &'a Bitfield,
     /// How many blocks at most.
     pub count: usize,
-    /// How many it may have under way in all: who is asked for a whole piece at once has it for itself.
+    /// How many it may have under way in all: who is asked for four whole pieces at once has each for itself.
     pub depth: usize,
 }
 
@@ -420,7 +424,8 @@ impl Picker {
         let blocks = self.geometry.blocks_in(piece) as usize;
         let slots = std::iter::repeat_with(|| Slot::Free).take(blocks).collect();
         let only = self.suspects.contains(&piece).then_some(asker.peer);
-        let owner = (asker.depth >= blocks).then_some(asker.peer);
+        let alone = asker.depth >= ALONE * blocks || self.is_wary();
+        let owner = alone.then_some(asker.peer);
         let active = Active {
             slots,
             free: blocks,

@@ -57,6 +57,8 @@ pub enum Dropped {
     Suggestion,
     /// Allowed-fast pieces beyond the bound or the torrent (P15).
     AllowedFast,
+    /// A peer exchange message that came too soon, or was none (P11).
+    Exchange,
     /// An address outside the allowed ranges, of a network or a teller that named too many (P11, P12).
     Address,
 }
@@ -104,6 +106,7 @@ impl Dropped {
             Dropped::UnknownExtension => "unknown_extension",
             Dropped::Suggestion => "suggestion",
             Dropped::AllowedFast => "allowed_fast",
+            Dropped::Exchange => "exchange",
             Dropped::Address => "address",
         }
     }
@@ -118,8 +121,15 @@ pub struct Reasons {
 impl Reasons {
     /// Once more.
     pub fn count(&mut self, reason: Reason) {
-        let count = self.counts.entry(reason).or_default();
-        *count = count.saturating_add(1);
+        self.count_many(reason, 1);
+    }
+
+    /// So many times more.
+    pub fn count_many(&mut self, reason: Reason, times: u64) {
+        if times > 0 {
+            let count = self.counts.entry(reason).or_default();
+            *count = count.saturating_add(times);
+        }
     }
 
     /// How often so far.
@@ -141,8 +151,7 @@ impl Reasons {
     /// Adds the counts of another place.
     pub fn add(&mut self, other: &Reasons) {
         for (reason, more) in other.iter() {
-            let count = self.counts.entry(reason).or_default();
-            *count = count.saturating_add(more);
+            self.count_many(reason, more);
         }
     }
 }

@@ -1,7 +1,8 @@
 //! Which pieces under way are open to whom, whether one more may begin, and what is given up.
 //!
-//! Invariant: whoever fetches whole pieces at once shares none while others can begin, so that a wrong piece has
-//! one sender, who is proved a liar by it (reliability.md P3); and of a liar nothing is kept.
+//! Invariant: whoever fetches whole pieces at once shares none while others can begin, and after a wrong piece
+//! nobody does, so that the next has one sender, who is proved a liar by it (reliability.md P3); and of a liar
+//! nothing is kept.
 
 use std::time::Instant;
 
@@ -19,8 +20,13 @@ impl Picker {
         let theirs = theirs.filter(|piece| asker.theirs.has(*piece));
         theirs.partition(|piece| {
             let owner = self.active.get(piece).and_then(|active| active.owner);
-            owner.is_none_or(|owner| owner == asker.peer)
+            owner == Some(asker.peer) || owner.is_none() && !self.is_wary()
         })
+    }
+
+    /// Whether a piece was wrong and nobody is proved a liar by it yet: until then everybody fetches alone.
+    pub(super) fn is_wary(&self) -> bool {
+        !self.suspects.is_empty()
     }
 
     /// Forgets what came from `liar` of pieces under way; returns how many bytes that was.

@@ -303,13 +303,13 @@ fn fast_peers_share_no_piece_while_others_can_begin() {
         picker.pick(Instant::now(), asker, &mut rng(), &mut out);
         out.iter().map(|block| block.piece).collect()
     };
-    assert_eq!(ask(1, 8), [0, 0]);
-    assert_eq!(ask(2, 8), [1, 1]);
+    assert_eq!(ask(1, 16), [0, 0]);
+    assert_eq!(ask(2, 16), [1, 1]);
     assert_eq!(ask(3, 1), [2, 2]);
     assert_eq!(ask(4, 1), [2, 2], "the slow share");
-    assert_eq!(ask(1, 8), [0, 0]);
+    assert_eq!(ask(1, 16), [0, 0]);
     assert_eq!(ask(5, 1), [1, 1], "nothing is left to begin");
-    assert_eq!(ask(2, 8), [0; 0]);
+    assert_eq!(ask(2, 16), [0; 0]);
 }
 
 /// Rows P3: of a liar nothing is kept, of others everything.

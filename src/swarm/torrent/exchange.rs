@@ -13,7 +13,7 @@ use super::Torrent;
 use super::peer::{Opener, Peer};
 use crate::swarm::PeerKey;
 use crate::swarm::contract::{CloseReason, Pex};
-use crate::swarm::reasons::Dropped;
+use crate::swarm::reasons::{Dropped, Reason};
 use crate::wire::Message;
 
 impl Torrent {
@@ -43,7 +43,16 @@ impl Torrent {
             .gossip
             .exchange
             .get_or_insert_with(|| Exchange::new(now));
+        let before = ignored(exchange);
         let told = exchange.handle_message(now, payload, self.book.policy());
+        let after = ignored(exchange);
+        for (reason, count) in [
+            (Dropped::Exchange, after.0 - before.0),
+            (Dropped::Address, after.1 - before.1),
+        ] {
+            let reasons = &mut self.tally.reasons;
+            reasons.count_many(Reason::Dropped(reason), count);
+        }
         let told = told.map_err(|_| CloseReason::BadPex)?;
         let teller = peer.facts.listens.unwrap_or(peer.endpoint);
         for (endpoint, flags) in told {
@@ -123,6 +132,16 @@ impl Torrent {
     pub(super) fn gossips(&self) -> bool {
         self.settings.pex == Pex::On && self.may_search()
     }
+}
+
+/// Messages and contacts that had no effect so far; they only grow.
+fn ignored(exchange: &Exchange) -> (u64, u64) {
+    let stats = exchange.stats();
+    let sum = |a: u32, b: u32| u64::from(a) + u64::from(b);
+    (
+        sum(stats.surplus, stats.malformed),
+        sum(stats.refused, stats.excess),
+    )
 }
 
 /// What we tell others of a peer. Never [`Flags::UTP`]: we do not speak it, and what others say of a

@@ -9,7 +9,7 @@ use pex::{Flags, Message as Told};
 use super::cast::{address, settings};
 use super::scripts::Script;
 use super::world::World;
-use crate::swarm::{Action, CloseReason, PeerKey, PeerSource, Pex, Settings};
+use crate::swarm::{Action, CloseReason, PeerKey, PeerSource, Pex, Reason, Settings};
 use crate::wire::{ExtensionHandshake, Message, UT_PEX};
 
 /// The number under which our partners in these scripts take peer exchange.
@@ -204,6 +204,9 @@ fn messages_without_end_close_the_connection() {
         script.say(key, message());
     }
     assert_eq!(script.closed(key, message()), Some(CloseReason::BadPex));
+    let reasons = script.torrent.snapshot(script.now).reasons;
+    let ignored = Reason::Dropped(crate::swarm::Dropped::Exchange);
+    assert!(reasons.of(ignored) >= 6, "{reasons:?}");
     let key = script.accept(2);
     let garbage = Message::Extended {
         id: UT_PEX,
