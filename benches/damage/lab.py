@@ -157,7 +157,10 @@ class Lab:
 
 def stop_on_signals():
     """SIGTERM and SIGINT end this script by way of its `finally`s (a shell's background jobs ignore SIGINT)."""
-    def stop(*_): raise KeyboardInterrupt
+    def stop(*_):
+        # The second signal of one stop (to us and to our group) must not interrupt the tidying up.
+        for number in (signal.SIGTERM, signal.SIGINT): signal.signal(number, signal.SIG_IGN)
+        raise KeyboardInterrupt
     for number in (signal.SIGTERM, signal.SIGINT): signal.signal(number, stop)
 
 
