@@ -59,8 +59,10 @@ pub(crate) fn claim(
     let Some(entry) = single else {
         return Ok(Claimed::Ours(Lock::of(file)));
     };
-    let mut last = String::new();
-    file.by_ref().take(HEX).read_to_string(&mut last)?;
+    let mut last = Vec::new();
+    file.by_ref().take(HEX).read_to_end(&mut last)?;
+    // Whatever damage has made of it: then it names nobody.
+    let last = String::from_utf8_lossy(&last);
     let ours = hash.to_string();
     let part = entry
         .unfinished()

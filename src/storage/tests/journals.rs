@@ -148,6 +148,27 @@ fn a_damaged_journal_costs_hashing_and_never_claims_wrongly() {
     assert!(path.with_extension("damaged").exists());
 }
 
+/// Rows S13: the file that says whose a name is holds noise: it says nothing, and keeps nobody out.
+#[test]
+fn a_damaged_claim_keeps_nobody_out() {
+    for noise in [&[0xff; 40][..], &[0; 40], b"../../x", &[0xc3; 3]] {
+        let folder = tempfile::tempdir().unwrap();
+        let sample = single();
+        let now = start();
+        let mut disk = sample.open(folder.path(), OpenMode::Resume).unwrap().disk;
+        disk.perform(now, sample.store(1));
+        drop(disk);
+        let names = std::fs::read_dir(folder.path().join("state")).unwrap();
+        let paths = names.map(|entry| entry.unwrap().path());
+        let claims = paths.filter(|path| path.extension().is_some_and(|end| end == "name"));
+        let claims: Vec<PathBuf> = claims.collect();
+        assert_eq!(claims.len(), 1);
+        std::fs::write(&claims[0], noise).unwrap();
+        let opened = sample.open(folder.path(), OpenMode::Resume).unwrap();
+        assert_eq!(opened.have.iter_set().collect::<Vec<_>>(), [1]);
+    }
+}
+
 /// Rows S14: a journal of a version that did not record the device is read, and guards nothing.
 #[test]
 fn an_older_journal_is_read() {
