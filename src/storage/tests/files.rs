@@ -207,6 +207,7 @@ fn more_files_than_may_be_open_and_paths_longer_than_the_kernel_takes() {
     assert!(folder.path().join("out/top/149").exists());
 }
 
+/// Rows C8: thousands of files, few descriptors.
 #[test]
 fn a_commit_of_thousands_of_files_holds_few_of_them_open() {
     let names: Vec<String> = (0..2_000).map(|n| format!("top/{n}")).collect();
