@@ -226,16 +226,28 @@ fn speaks_for_us(url: &Url) -> bool {
 /// `%31` and its kind, are somebody who wants to be taken for another. Punycode is plain.
 fn names_host_plainly(text: &str) -> bool {
     // What readers of URLs take for the two slashes before a host, and for its end.
-    const SLASHES: [char; 5] = ['/', '\\', '\t', '\r', '\n'];
-    let text = text.trim_start();
+    const SLASHES: [char; 2] = ['/', '\\'];
+    // They pass over control characters and spaces around it, and over tabs and line ends anywhere: a tab
+    // inside of the scheme must not make this look like a path.
+    let text: String = text
+        .trim_matches(|c| c <= ' ')
+        .chars()
+        .filter(|c| !matches!(c, '\t' | '\r' | '\n'))
+        .collect();
     let rest = match text.split_once(':') {
         Some((scheme, rest)) if scheme.bytes().all(|byte| byte.is_ascii_alphanumeric()) => rest,
-        _ if text.starts_with("//") || text.starts_with("\\\\") => text,
+        _ if text.starts_with(SLASHES)
+            && text.get(1..).is_some_and(|it| it.starts_with(SLASHES)) =>
+        {
+            text.as_str()
+        }
         // A redirect within the host.
         _ => return true,
     };
     let rest = rest.trim_start_matches(SLASHES);
-    let host = rest.split(['/', '\\', '?', '#']).next().unwrap_or_default();
+    let authority = rest.split(['/', '\\', '?', '#']).next().unwrap_or_default();
+    // Behind who asks there.
+    let host = authority.rsplit('@').next().unwrap_or_default();
     host.bytes()
         .all(|byte| byte.is_ascii_graphic() && byte != b'%')
 }

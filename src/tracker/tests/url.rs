@@ -250,3 +250,31 @@ fn scrapes_have_a_url_of_their_own_if_the_convention_holds() {
         Some("udp://example.com:1/x".into())
     );
 }
+
+/// Rows A23: what readers of URLs pass over hides no host.
+#[test]
+fn look_alikes_behind_what_is_passed_over() {
+    let base = TrackerUrl::parse("http://tracker.example/announce").unwrap();
+    for text in [
+        "\0http://%74racker.example/announce",
+        "\u{1f} http://%74racker.example/announce",
+        "ht\ttp://%74racker.example/announce",
+        "http\n://%74racker.example/announce",
+        "http:/\t/%74racker.example/announce",
+        "http://user@%74racker.example/announce",
+        "\0udp://tr\u{430}cker.example:6969",
+        "u\tdp://tr\u{430}cker.example:6969",
+    ] {
+        let refused = Failure::Url("its host is not written in plain ASCII");
+        assert_eq!(TrackerUrl::parse(text), Err(refused.clone()), "{text:?}");
+        assert_eq!(base.redirect(text), Err(refused), "{text:?}");
+    }
+    for location in [
+        "/\t/%74racker.example/",
+        "/\\%74racker.example/",
+        "\0//%74racker.example/",
+    ] {
+        assert!(base.redirect(location).is_err(), "{location:?}");
+    }
+    assert!(TrackerUrl::parse("http://%40user:p%20w@tracker.example/announce").is_ok());
+}
