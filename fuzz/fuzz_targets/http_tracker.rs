@@ -54,8 +54,11 @@ fn reply(data: &[u8]) {
 }
 
 fn scrape(data: &[u8]) {
-    if let Ok(torrents) = parse_scrape(data) {
+    if let Ok(mut torrents) = parse_scrape(data) {
         assert!(torrents.len() <= MAX_SCRAPE);
+        // As `write_scrape` wants them; a tracker may send them in any order.
+        torrents.sort_by_key(|(hash, _)| *hash);
+        torrents.dedup_by_key(|(hash, _)| *hash);
         let again = parse_scrape(&write_scrape(&torrents)).expect("we wrote it");
         assert!(again.len() <= torrents.len());
     }
