@@ -9,7 +9,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::info::FileEntry;
+use super::file::FileEntry;
 use super::path::{FilePath, MAX_COMPONENT, MAX_EXTENSION};
 
 /// A path as a file system sees it that does not tell case apart.

@@ -11,6 +11,7 @@ use bytes::Bytes;
 
 use super::clash;
 use super::error::TorrentError;
+use super::file::{FileEntry, FileKind};
 use super::info_hash::InfoHash;
 use super::path::{FilePath, PathError};
 
@@ -26,36 +27,6 @@ pub(super) const MAX_FILE_LENGTH: u64 = 1 << 48;
 pub(super) const MAX_TOTAL_LENGTH: u64 = 1 << 50;
 /// Bytes of one SHA-1.
 const HASH_LENGTH: usize = 20;
-
-/// Whether a file is written to disk.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum FileKind {
-    /// Content.
-    Data,
-    /// Zeros that align the next file to a piece (BEP 47); hashed, never written.
-    Padding,
-}
-
-/// One file of a torrent.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct FileEntry {
-    /// Where it goes, relative to the download directory; starts with the torrent's name.
-    pub path: FilePath,
-    /// Its first byte, counted from the start of the torrent.
-    pub offset: u64,
-    /// Its bytes, 0 to 2^48.
-    pub length: u64,
-    /// Whether it is content.
-    pub kind: FileKind,
-}
-
-impl FileEntry {
-    /// Whether this is content and not padding.
-    #[must_use]
-    pub fn is_data(&self) -> bool {
-        self.kind == FileKind::Data
-    }
-}
 
 /// A checked `info` dictionary.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -9,7 +9,7 @@ use bencode::{AddressPolicy, Endpoint};
 
 use super::PeerKey;
 use super::disk::{DiskError, Job};
-use super::reasons::Reasons;
+use super::reasons::{CloseReason, Reasons};
 use crate::budget;
 use crate::metainfo::Info;
 use crate::wire::{Message, PeerId, Violation};
@@ -170,128 +170,6 @@ pub enum Event {
     DhtPort(Endpoint),
     /// Data on disk no longer has the piece's hash; it is fetched again.
     PieceLost(u32),
-}
-
-/// Why we end a connection or an attempt.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
-pub enum CloseReason {
-    /// The torrent ends.
-    Shutdown,
-    /// We are at both ends.
-    OurselfAtTheOtherEnd,
-    /// A connection to the same peer id exists.
-    SamePeer,
-    /// Both are complete.
-    BothSeeds,
-    /// Its handshake was for another torrent.
-    WrongInfoHash,
-    /// A bitfield of the wrong size, or with spare bits, or twice.
-    BadBitfield,
-    /// A piece index beyond the torrent.
-    BadIndex,
-    /// A request outside the torrent or longer than a block.
-    BadRequest,
-    /// Blocks that nobody asked for, again and again.
-    Unrequested,
-    /// A reject for what was never asked.
-    BadReject,
-    /// Metadata that contradicts the peer's own handshake, or an unreadable extension handshake.
-    BadMetadata,
-    /// Peer exchange against its rules.
-    BadPex,
-    /// It sent data with a wrong hash.
-    CorruptData,
-    /// It does not read what it asked for.
-    SlowReader,
-    /// Nothing useful for long, and others wait.
-    Idle,
-    /// All places are taken, and the newcomer's priority is higher (BEP 40).
-    Outranked,
-    /// The torrent is private (BEP 27), and a stranger named this peer.
-    Private,
-    /// Fast extension messages without the extension.
-    BadFast,
-    /// All places are taken, too many of them by its network (reliability.md A13).
-    CrowdedNetwork,
-}
-
-impl CloseReason {
-    /// In snake case, for counters.
-    pub fn name(self) -> &'static str {
-        match self {
-            CloseReason::Shutdown => "shutdown",
-            CloseReason::OurselfAtTheOtherEnd => "ourself",
-            CloseReason::SamePeer => "same_peer",
-            CloseReason::BothSeeds => "both_seeds",
-            CloseReason::WrongInfoHash => "wrong_info_hash",
-            CloseReason::BadBitfield => "bad_bitfield",
-            CloseReason::BadIndex => "bad_index",
-            CloseReason::BadRequest => "bad_request",
-            CloseReason::Unrequested => "unrequested",
-            CloseReason::BadReject => "bad_reject",
-            CloseReason::BadMetadata => "bad_metadata",
-            CloseReason::BadPex => "bad_pex",
-            CloseReason::CorruptData => "corrupt_data",
-            CloseReason::SlowReader => "slow_reader",
-            CloseReason::Idle => "idle",
-            CloseReason::Outranked => "outranked",
-            CloseReason::Private => "private",
-            CloseReason::BadFast => "bad_fast",
-            CloseReason::CrowdedNetwork => "crowded_network",
-        }
-    }
-}
-
-/// Why an incoming connection is not wanted.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
-pub enum Refusal {
-    /// The torrent is shutting down.
-    Ended,
-    /// The storage is not open yet.
-    NotReady,
-    /// As many connections as allowed.
-    Full,
-    /// The address proved hostile before.
-    Banned,
-    /// The address lies in a range that is not allowed.
-    Address,
-    /// A connection to that address or peer id exists.
-    Duplicate,
-    /// We called ourselves.
-    Ourself,
-    /// The handshake is for another torrent.
-    WrongInfoHash,
-    /// As many of its network as may be while all places are taken (reliability.md A13).
-    CrowdedNetwork,
-    /// The oldest of too many that have not said which torrent they want (P1).
-    Crowded,
-    /// The oldest of too many of one host that have not said so (P1).
-    CrowdedHost,
-    /// No file descriptor is left for it (S16).
-    NoDescriptor,
-    /// The torrent has more to do than it can follow.
-    Busy,
-}
-
-impl Refusal {
-    /// In snake case, for counters.
-    pub fn name(self) -> &'static str {
-        match self {
-            Refusal::Ended => "ended",
-            Refusal::NotReady => "not_ready",
-            Refusal::Full => "full",
-            Refusal::Banned => "banned",
-            Refusal::Address => "address",
-            Refusal::Duplicate => "duplicate",
-            Refusal::Ourself => "ourself",
-            Refusal::WrongInfoHash => "wrong_info_hash",
-            Refusal::CrowdedNetwork => "crowded_network",
-            Refusal::Crowded => "crowded",
-            Refusal::CrowdedHost => "crowded_host",
-            Refusal::NoDescriptor => "no_descriptor",
-            Refusal::Busy => "busy",
-        }
-    }
 }
 
 /// Why an attempt to connect failed.

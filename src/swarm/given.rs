@@ -1,7 +1,7 @@
 //! What each host was given in the last day, so that one which fetches everything again and again comes
 //! last when places are few (reliability.md A12).
 //!
-//! Invariant: at most [`MAX_HOSTS`] hosts are remembered; a host counts by what went to its address, not
+//! Invariant: at most `MAX_HOSTS` hosts are remembered; a host counts by what went to its address, not
 //! by its connections. It refuses nobody: who alone wants something is served.
 
 use std::collections::BTreeMap;

@@ -23,11 +23,11 @@ mod torrent;
 
 pub use bitfield::Bitfield;
 pub use contract::{
-    Action, CloseReason, ClosedBy, DialError, Event, Milestones, Mode, Order, PeerCounts,
-    PeerSource, Pex, Phase, Progress, Refusal, Settings, Snapshot, SourceCounts, Why,
+    Action, ClosedBy, DialError, Event, Milestones, Mode, Order, PeerCounts, PeerSource, Pex,
+    Phase, Progress, Settings, Snapshot, SourceCounts, Why,
 };
 pub use geometry::{BLOCK_LENGTH, Geometry, Span, spans};
-pub use reasons::{Dropped, Reason, Reasons};
+pub use reasons::{CloseReason, Dropped, Reason, Reasons, Refusal};
 pub use search::SearchClock;
 pub use torrent::Torrent;
 

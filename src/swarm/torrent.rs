@@ -37,15 +37,14 @@ use super::addresses::AddressBook;
 use super::bitfield::Bitfield;
 use super::blame::Blame;
 use super::choker::Choker;
-use super::contract::{
-    Action, CloseReason, Event, Milestones, Mode, PeerCounts, PeerSource, Settings,
-};
+use super::contract::{Action, Event, Milestones, Mode, PeerCounts, PeerSource, Settings};
 use super::disk::Reply;
 use super::geometry::Geometry;
 use super::given::Given;
 use super::outside::Outside;
 use super::picker::Picker;
 use super::rate::{Allowance, Meter};
+use super::reasons::CloseReason;
 use super::reasons::{Dropped, Reason, Reasons};
 use crate::metainfo::{Info, InfoHash};
 use crate::wire::{Block, Handshake, Message, Reserved};

@@ -10,8 +10,9 @@ use super::peer::{Opener, Peer};
 use super::{Stage, Torrent};
 use crate::swarm::PeerKey;
 use crate::swarm::addresses::{Completeness, Failure, Need, Outcome, Welcome};
-use crate::swarm::contract::{Action, CloseReason, ClosedBy, DialError, Event, Refusal};
+use crate::swarm::contract::{Action, ClosedBy, DialError, Event};
 use crate::swarm::reasons::Reason;
+use crate::swarm::reasons::{CloseReason, Refusal};
 use crate::wire::{Handshake, PeerId};
 
 /// Below so many connections, with no address left to try, the owner is asked for more.

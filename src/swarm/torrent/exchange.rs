@@ -12,7 +12,8 @@ use pex::{Exchange, Flags};
 use super::Torrent;
 use super::peer::{Opener, Peer};
 use crate::swarm::PeerKey;
-use crate::swarm::contract::{CloseReason, Pex};
+use crate::swarm::contract::Pex;
+use crate::swarm::reasons::CloseReason;
 use crate::swarm::reasons::{Dropped, Reason};
 use crate::wire::Message;
 

@@ -11,7 +11,7 @@ use pex::Flags;
 use super::peer::Offer;
 use super::{DiskState, Stage, Torrent};
 use crate::swarm::PeerKey;
-use crate::swarm::contract::CloseReason;
+use crate::swarm::reasons::CloseReason;
 use crate::swarm::reasons::Dropped;
 use crate::wire::{ExtensionHandshake, LT_DONTHAVE, Message, UT_METADATA, UT_PEX};
 

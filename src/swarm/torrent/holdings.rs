@@ -11,7 +11,7 @@ use super::{Content, Outputs, Stage, Torrent};
 use crate::swarm::PeerKey;
 use crate::swarm::addresses::Completeness;
 use crate::swarm::bitfield::Bitfield;
-use crate::swarm::contract::CloseReason;
+use crate::swarm::reasons::CloseReason;
 use crate::wire::Message;
 
 /// Haves kept before the number of pieces is known: 512 KiB (reliability.md P20).

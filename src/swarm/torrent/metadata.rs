@@ -16,10 +16,11 @@ use crate::metainfo::{Info, InfoHash};
 use crate::swarm::PeerKey;
 use crate::swarm::bitfield::Bitfield;
 use crate::swarm::blame::Blame;
-use crate::swarm::contract::{CloseReason, Event};
+use crate::swarm::contract::Event;
 use crate::swarm::fetch::{Fetch, Got};
 use crate::swarm::geometry::Geometry;
 use crate::swarm::picker::Picker;
+use crate::swarm::reasons::CloseReason;
 use crate::swarm::reasons::Dropped;
 use crate::wire::{METADATA_PIECE, Message, MetadataMessage};
 

@@ -14,7 +14,7 @@ use super::peer::Peer;
 use crate::budget::NETWORK_SHARE;
 use crate::swarm::PeerKey;
 use crate::swarm::addresses::Network;
-use crate::swarm::contract::{CloseReason, Refusal};
+use crate::swarm::reasons::{CloseReason, Refusal};
 use crate::wire::PeerId;
 
 /// A connection on which nothing was said for this long gives way to a new one from the same host: a

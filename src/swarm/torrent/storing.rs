@@ -10,9 +10,10 @@ use bytes::Bytes;
 
 use super::{DiskState, Goal, Stage, Torrent};
 use crate::swarm::blame::Verdict;
-use crate::swarm::contract::{Action, CloseReason, Event};
+use crate::swarm::contract::{Action, Event};
 use crate::swarm::disk::{Digest, Digests, DiskError, Job, Reply};
 use crate::swarm::picker::BUDGET;
+use crate::swarm::reasons::CloseReason;
 
 /// Between two attempts to write to a disk that failed.
 const RETRY: Duration = Duration::from_secs(5);

@@ -10,10 +10,11 @@ use bytes::Bytes;
 
 use super::{DiskState, Stage, Torrent};
 use crate::swarm::PeerKey;
-use crate::swarm::contract::{Action, CloseReason};
+use crate::swarm::contract::Action;
 use crate::swarm::disk::{Digests, Job};
 use crate::swarm::picker::{Asker, Askers, Received, Whole};
 use crate::swarm::pipeline::Arrival;
+use crate::swarm::reasons::CloseReason;
 use crate::swarm::reasons::Dropped;
 use crate::wire::{Block, Message};
 
