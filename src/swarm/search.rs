@@ -16,8 +16,12 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(300);
 /// Between two announces while all is well; below the shortest TTL in use (32 min).
 const ANNOUNCE_INTERVAL: Duration = Duration::from_secs(25 * 60);
 
-/// A torrent that wants peers waits at least this long after a search that found some.
-const WANTED_PAUSE: Duration = Duration::from_secs(60);
+/// A torrent that has hardly any peer, though a search found some, waits so long: they may all be gone, and whoever
+/// has it may just have moved. Doubles up to [`LONGEST_WANTED_PAUSE`] while searches change nothing.
+const FIRST_WANTED_PAUSE: Duration = Duration::from_secs(10);
+
+/// The longest of these pauses.
+const LONGEST_WANTED_PAUSE: Duration = Duration::from_secs(60);
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 enum State {
@@ -33,6 +37,10 @@ pub struct SearchClock {
     state: State,
     /// Searches in a row that found nobody.
     fruitless: u32,
+    /// Searches in a row that found somebody and were not enough.
+    insufficient: u32,
+    /// Whether the torrent wanted peers since the last one.
+    wanted: bool,
 }
 
 impl SearchClock {
@@ -44,12 +52,20 @@ impl SearchClock {
                 until: now,
             },
             fruitless: 0,
+            insufficient: 0,
+            wanted: false,
         }
     }
 
     /// The owner has started a search.
     pub fn handle_started(&mut self) {
         self.state = State::Running;
+        self.insufficient = if self.wanted {
+            self.insufficient + 1
+        } else {
+            0
+        };
+        self.wanted = false;
     }
 
     /// The search is over with that many peers found.
@@ -73,7 +89,9 @@ impl SearchClock {
     /// The torrent has too few peers: the next search comes earlier, never back to back.
     pub fn handle_wanted(&mut self) {
         if let State::Waiting { since, until } = &mut self.state {
-            *until = (*until).min(*since + WANTED_PAUSE);
+            let pause = FIRST_WANTED_PAUSE.saturating_mul(1 << self.insufficient.min(6));
+            *until = (*until).min(*since + pause.min(LONGEST_WANTED_PAUSE));
+            self.wanted = true;
         }
     }
 
@@ -81,6 +99,7 @@ impl SearchClock {
     /// the new one. A search that runs goes into the void and is followed by another soon.
     pub fn handle_network_changed(&mut self, now: Instant) {
         self.fruitless = 0;
+        self.insufficient = 0;
         if let State::Waiting { since, until } = &mut self.state {
             *until = (*until).min(now.max(*since + FIRST_PAUSE));
         }
@@ -129,8 +148,19 @@ mod tests {
         clock.handle_started();
         clock.handle_done(now, 3);
         assert_eq!(clock.next_timeout(), Some(now + ANNOUNCE_INTERVAL));
+        let mut pauses = Vec::new();
+        for _ in 0..5 {
+            clock.handle_wanted();
+            pauses.push((clock.next_timeout().unwrap() - now).as_secs());
+            clock.handle_started();
+            clock.handle_done(now, 3);
+        }
+        assert_eq!(pauses, [10, 20, 40, 60, 60]);
+        // Nobody wanted any: the next need begins anew.
+        clock.handle_started();
+        clock.handle_done(now, 3);
         clock.handle_wanted();
-        assert_eq!(clock.next_timeout(), Some(now + WANTED_PAUSE));
+        assert_eq!(clock.next_timeout(), Some(now + FIRST_WANTED_PAUSE));
     }
 
     /// Rows N1, N2: a link that is back is searched over at once, and the pauses begin anew.
@@ -151,8 +181,8 @@ mod tests {
         assert_eq!(clock.next_timeout(), Some(now + FIRST_PAUSE));
         clock.handle_started();
         clock.handle_done(now, 5);
-        clock.handle_network_changed(now + WANTED_PAUSE);
-        assert_eq!(clock.next_timeout(), Some(now + WANTED_PAUSE));
+        clock.handle_network_changed(now + LONGEST_WANTED_PAUSE);
+        assert_eq!(clock.next_timeout(), Some(now + LONGEST_WANTED_PAUSE));
     }
 
     #[test]

@@ -87,8 +87,9 @@ fn ten_peers_share_and_no_line_carries_too_much() {
         down += world.totals(peer).downloaded;
     }
     assert!(down <= up && down >= 10 * (4 * MIB - 5_000));
-    // The seeder gives less than three of ten copies: the others give the rest.
-    assert!(world.totals(0).uploaded < 12 * MIB, "{:?}", world.totals(0));
+    // The seeder gives some three of ten copies: the others give the rest. (Less, before a whole piece was asked of one
+    // peer where others can begin another, which is what tells a liar from the innocent.)
+    assert!(world.totals(0).uploaded < 14 * MIB, "{:?}", world.totals(0));
 }
 
 #[test]

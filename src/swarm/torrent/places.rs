@@ -21,6 +21,10 @@ use crate::wire::PeerId;
 /// computer that lost its power or its network calls again long before the old connection times out.
 const SILENCE: Duration = Duration::from_secs(30);
 
+/// The same where the peer itself calls again, from another address: it knows what it does. Its second
+/// attempt, fifteen seconds after the first, must not be turned away too.
+const MOVED: Duration = Duration::from_secs(10);
+
 /// A peer of no use to either side gives its place up after this (reliability.md P2).
 const IDLE: Duration = Duration::from_secs(10);
 
@@ -89,9 +93,9 @@ impl Torrent {
     pub(super) fn make_way(&mut self, now: Instant, from: Endpoint, id: PeerId) {
         let shared = self.book.shares_ip(from.ip);
         let silent = self.peers.iter().filter(|(_, peer)| {
-            let old = now.saturating_duration_since(peer.gossip.record.heard) >= SILENCE;
+            let silence = now.saturating_duration_since(peer.gossip.record.heard);
             let same_host = peer.endpoint.ip == from.ip && !shared;
-            old && (same_host || peer.id == id)
+            (peer.id == id && silence >= MOVED) || (same_host && silence >= SILENCE)
         });
         let silent: Vec<PeerKey> = silent.map(|(key, _)| *key).collect();
         for key in silent {

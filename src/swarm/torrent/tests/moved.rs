@@ -15,7 +15,7 @@ fn a_peer_that_moved_gets_in_again() {
     script.now += Duration::from_secs(25);
     script.say(old, vec![Message::HaveAll]);
     let hello = script.hello(1);
-    script.now += Duration::from_secs(29);
+    script.now += Duration::from_secs(9);
     let refused = script.torrent.accept(script.now, address(2), &hello);
     assert_eq!(
         refused,

@@ -354,7 +354,7 @@ fn a_silent_connection_gives_way_to_a_new_one_of_its_host() {
     script.now += Duration::from_secs(20);
     script.say(old, vec![Message::HaveAll]);
     let hello = script.hello(1);
-    script.now += Duration::from_secs(29);
+    script.now += Duration::from_secs(9);
     let refused = script.torrent.accept(script.now, again, &hello);
     assert_eq!(refused, Err(Refusal::Duplicate));
     script.now += Duration::from_secs(1);
