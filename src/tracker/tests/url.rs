@@ -264,6 +264,7 @@ fn look_alikes_behind_what_is_passed_over() {
         "http://user@%74racker.example/announce",
         "\0udp://tr\u{430}cker.example:6969",
         "u\tdp://tr\u{430}cker.example:6969",
+        "https:E\u{fffd}\u{ad}\u{fffd}%t?",
     ] {
         let refused = Failure::Url("its host is not written in plain ASCII");
         assert_eq!(TrackerUrl::parse(text), Err(refused.clone()), "{text:?}");
