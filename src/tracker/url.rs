@@ -253,9 +253,12 @@ fn names_host_plainly(text: &str) -> bool {
         _ => return true,
     };
     let rest = rest.trim_start_matches(SLASHES);
-    let authority = rest.split(['/', '\\', '?', '#']).next().unwrap_or_default();
+    let authority = rest.split(['/', '?', '#']).next().unwrap_or_default();
     // Behind who asks there.
     let host = authority.rsplit('@').next().unwrap_or_default();
-    host.bytes()
-        .all(|byte| byte.is_ascii_graphic() && byte != b'%')
+    // A backslash ends the host for http and not for udp: who writes one there wants two readers to differ.
+    !authority.contains('\\')
+        && host
+            .bytes()
+            .all(|byte| byte.is_ascii_graphic() && byte != b'%')
 }

@@ -265,6 +265,9 @@ fn look_alikes_behind_what_is_passed_over() {
         "\0udp://tr\u{430}cker.example:6969",
         "u\tdp://tr\u{430}cker.example:6969",
         "https:E\u{fffd}\u{ad}\u{fffd}%t?",
+        // Ends the host for some readers only.
+        "udp://t.e\\@t\u{fffd}a/",
+        "http://tracker.example\\@other.example/",
     ] {
         let refused = Failure::Url("its host is not written in plain ASCII");
         assert_eq!(TrackerUrl::parse(text), Err(refused.clone()), "{text:?}");
