@@ -15,7 +15,7 @@ use bytes::Bytes;
 use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
 use steps::Steps;
-use trackless::swarm::picker::{Asker, BUDGET, Picker, Piece, Received};
+use trackless::swarm::picker::{Asker, BUDGET, Picker, Piece, Received, Standing};
 use trackless::swarm::{Bitfield, Geometry, Order, PeerKey};
 use trackless::wire::Block;
 
@@ -117,6 +117,11 @@ impl Model {
             theirs: &theirs,
             count,
             depth: count,
+            standing: if peer == 0 {
+                Standing::New
+            } else {
+                Standing::Proved
+            },
         };
         let endgame = self.picker.is_endgame();
         let mut blocks = Vec::new();

@@ -69,10 +69,8 @@ impl Blame {
     pub fn wrong(&mut self, piece: u32, digests: &[Digest], senders: &[Endpoint]) -> Verdict {
         let case = self.cases.entry(piece).or_default();
         case.failures = case.failures.saturating_add(1);
-        if let Some((first, rest)) = senders.split_first()
-            && rest.iter().all(|sender| sender == first)
-        {
-            return Verdict::Guilty(*first);
+        if let Some(sender) = only_one(senders) {
+            return Verdict::Guilty(sender);
         }
         if case.copies.len() < MAX_COPIES && digests.len() <= MAX_RECORDS {
             let copy: Copy = digests
@@ -124,6 +122,12 @@ impl Blame {
             }
         }
     }
+}
+
+/// Who sent all of a piece.
+pub(super) fn only_one(senders: &[Endpoint]) -> Option<Endpoint> {
+    let (first, rest) = senders.split_first()?;
+    rest.iter().all(|other| other == first).then_some(*first)
 }
 
 #[cfg(test)]

@@ -73,6 +73,18 @@ pub struct Whole {
 /// piece. Slower ones share, because a piece that is complete sooner can be passed on sooner.
 const ALONE: usize = 4;
 
+/// How long a piece is one peer's alone: a slow one is helped then.
+const ALONE_FOR: Duration = Duration::from_secs(2);
+
+/// What a peer has shown.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Standing {
+    /// No right piece of it alone yet: it begins pieces for itself, so that a wrong one has one sender.
+    New,
+    /// A whole right piece.
+    Proved,
+}
+
 /// Who asks for how much.
 #[derive(Clone, Copy, Debug)]
 pub struct Asker<'a> {
@@ -84,6 +96,8 @@ pub struct Asker<'a> {
     pub count: usize,
     /// How many it may have under way in all: who is asked for four whole pieces at once has each for itself.
     pub depth: usize,
+    /// What it has shown.
+    pub standing: Standing,
 }
 
 /// Every piece's state, and what is asked of whom.
@@ -205,7 +219,7 @@ impl Picker {
         out: &mut Vec<Block>,
     ) {
         let goal = out.len() + asker.count;
-        let (ours, others) = self.open_to(asker);
+        let (ours, others) = self.open_to(now, asker);
         for piece in ours {
             if out.len() >= goal {
                 return;
@@ -260,15 +274,16 @@ impl Picker {
             return;
         }
         let goal = out.len() + asker.count;
+        let theirs = self.active.iter_mut();
+        let mut theirs: Vec<_> = theirs.filter(|(p, _)| asker.theirs.has(**p)).collect();
+        // What was asked last comes last: there is time to cancel it elsewhere.
+        theirs.sort_by_key(|(_, active)| active.here);
         // Blocks asked of one peer before those asked of two: whoever is free helps somebody else,
         // and few blocks come twice.
         for crowd in 1..ASKERS {
-            for (piece, active) in &mut self.active {
-                if asker.theirs.has(*piece) {
-                    let room = goal - out.len();
-                    let again = active.ask_again(asker.peer, crowd, room);
-                    out.extend(again.map(|n| self.geometry.block(*piece, n)));
-                }
+            for (piece, active) in &mut theirs {
+                let again = active.ask_again(asker.peer, crowd, goal - out.len());
+                out.extend(again.map(|n| self.geometry.block(**piece, n)));
             }
         }
     }
@@ -345,7 +360,7 @@ impl Picker {
                 active.cursor = active.cursor.min(n as usize);
                 // Whoever finishes what the chosen one did not is welcome.
                 active.only = active.only.filter(|only| *only != peer);
-                active.owner = active.owner.filter(|owner| *owner != peer);
+                active.owner = active.owner.filter(|(owner, _)| *owner != peer);
                 self.open.insert(block.piece);
             }
         }
@@ -424,8 +439,9 @@ impl Picker {
         let blocks = self.geometry.blocks_in(piece) as usize;
         let slots = std::iter::repeat_with(|| Slot::Free).take(blocks).collect();
         let only = self.suspects.contains(&piece).then_some(asker.peer);
-        let alone = asker.depth >= ALONE * blocks || self.is_wary();
-        let owner = alone.then_some(asker.peer);
+        let is_new = asker.standing == Standing::New;
+        let alone = is_new || asker.depth >= ALONE * blocks || self.is_wary();
+        let owner = alone.then_some((asker.peer, now + ALONE_FOR));
         let active = Active {
             slots,
             free: blocks,

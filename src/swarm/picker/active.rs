@@ -59,14 +59,14 @@ pub(super) struct Active {
     pub(super) cursor: usize,
     /// Only this peer may be asked (the piece was wrong before).
     pub(super) only: Option<PeerKey>,
-    /// Who fetches it alone, while that works.
-    pub(super) owner: Option<PeerKey>,
+    /// Who fetches it alone until then, while that works.
+    pub(super) owner: Option<(PeerKey, Instant)>,
     pub(super) touched: Instant,
 }
 
 impl Active {
-    /// Books this peer too for blocks that so many others were asked for: at most `most`, as far as
-    /// the caller takes them.
+    /// Books this peer too for blocks that so many others were asked for: the last ones first, at most
+    /// `most`, as far as the caller takes them.
     pub(super) fn ask_again(
         &mut self,
         peer: PeerKey,
@@ -74,10 +74,11 @@ impl Active {
         most: usize,
     ) -> impl Iterator<Item = u32> {
         let may = self.only.is_none_or(|only| only == peer);
-        let slots = (0..).zip(&mut self.slots).filter(move |_| may);
+        let slots = self.slots.iter_mut().enumerate().rev();
+        let slots = slots.filter(move |_| may);
         let again = slots.filter_map(move |(n, slot)| match slot {
             Slot::Asked(askers) if askers.iter().count() == crowd && !askers.contains(peer) => {
-                askers.add(peer).then_some(n)
+                askers.add(peer).then_some(n as u32)
             }
             Slot::Free | Slot::Asked(_) | Slot::Here(..) => None,
         });

@@ -1,8 +1,8 @@
 //! Which pieces under way are open to whom, whether one more may begin, and what is given up.
 //!
-//! Invariant: whoever fetches whole pieces at once shares none while others can begin, and after a wrong piece
-//! nobody does, so that the next has one sender, who is proved a liar by it (reliability.md P3); and of a liar
-//! nothing is kept.
+//! Invariant: whoever is new or fetches whole pieces at once shares none for two seconds while others can begin, and
+//! after a wrong piece nobody does, so that the next has one sender, who is proved a liar by it (reliability.md P3); and
+//! of a liar nothing is kept.
 
 use std::time::Instant;
 
@@ -15,13 +15,16 @@ use crate::swarm::bitfield::Bitfield;
 impl Picker {
     /// The open pieces that the asker may go on with before it begins another, and those that it joins only if it
     /// cannot begin one: somebody else is fetching them alone.
-    pub(super) fn open_to(&self, asker: Asker<'_>) -> (Vec<u32>, Vec<u32>) {
+    pub(super) fn open_to(&self, now: Instant, asker: Asker<'_>) -> (Vec<u32>, Vec<u32>) {
         let theirs = self.open.iter().copied();
         let theirs = theirs.filter(|piece| asker.theirs.has(*piece));
-        theirs.partition(|piece| {
-            let owner = self.active.get(piece).and_then(|active| active.owner);
-            owner == Some(asker.peer) || owner.is_none() && !self.is_wary()
-        })
+        theirs.partition(
+            |piece| match self.active.get(piece).and_then(|active| active.owner) {
+                Some((owner, _)) if owner == asker.peer => true,
+                Some((_, until)) if now < until => false,
+                Some(_) | None => !self.is_wary(),
+            },
+        )
     }
 
     /// Whether a piece was wrong and nobody is proved a liar by it yet: until then everybody fetches alone.

@@ -24,6 +24,7 @@ fn picked(picker: &mut Picker, peer: u32, theirs: &Bitfield, count: usize) -> Ve
             theirs,
             count,
             depth: 0,
+            standing: Standing::Proved,
         },
         &mut rng(),
         &mut out,
@@ -116,10 +117,12 @@ fn the_endgame_asks_others_and_names_them() {
             theirs: &all,
             count: 9,
             depth: 0,
+            standing: Standing::Proved,
         },
         &mut again,
     );
-    assert_eq!(again, blocks);
+    // What is asked last comes last: there is most time to cancel it.
+    assert_eq!(again, [blocks[1], blocks[0]]);
     let Received::Wanted(others) = deliver(&mut picker, 2, blocks[1]) else {
         panic!()
     };
@@ -150,13 +153,14 @@ fn the_endgame_goes_round_before_a_block_is_asked_of_a_third() {
             theirs: &all,
             count: 2,
             depth: 0,
+            standing: Standing::Proved,
         };
         picker.pick_again(asker, &mut again);
     }
     // The fourth finds every block asked of two, and begins anew.
-    let round = [blocks.clone(), blocks[..2].to_vec()].concat();
+    let round = [3, 2, 1, 0, 3, 2].map(|n| blocks[n]);
     assert_eq!(again, round);
-    let Received::Wanted(others) = deliver(&mut picker, 1, blocks[0]) else {
+    let Received::Wanted(others) = deliver(&mut picker, 1, blocks[3]) else {
         panic!()
     };
     assert_eq!(others.iter().collect::<Vec<_>>(), [PeerKey(2), PeerKey(4)]);
@@ -227,6 +231,7 @@ fn allowed_fast_pieces_only() {
         theirs: &all,
         count: 2,
         depth: 0,
+        standing: Standing::Proved,
     };
     picker.pick_among(Instant::now(), asker, &[6, 3, 99], &mut out);
     assert_eq!(
@@ -253,7 +258,7 @@ proptest! {
             match (what, mine) {
                 (6.., _) => {
                     let mut out = Vec::new();
-                    let asker = Asker { peer: PeerKey(peer), theirs: &theirs, count, depth: count };
+                    let asker = Asker { peer: PeerKey(peer), theirs: &theirs, count, depth: count, standing: Standing::Proved };
                     picker.pick(now, asker, &mut rng, &mut out);
                     for block in out {
                         prop_assert!(geometry.valid(block));
@@ -299,6 +304,7 @@ fn fast_peers_share_no_piece_while_others_can_begin() {
             theirs: &all,
             count: 2,
             depth,
+            standing: Standing::Proved,
         };
         picker.pick(Instant::now(), asker, &mut rng(), &mut out);
         out.iter().map(|block| block.piece).collect()
@@ -310,6 +316,31 @@ fn fast_peers_share_no_piece_while_others_can_begin() {
     assert_eq!(ask(1, 16), [0, 0]);
     assert_eq!(ask(5, 1), [1, 1], "nothing is left to begin");
     assert_eq!(ask(2, 16), [0; 0]);
+}
+
+/// Rows P3: a piece that a new peer begins is its alone, but not for long.
+#[test]
+fn a_new_peer_has_two_seconds_for_itself() {
+    let mut picker = Picker::new(Geometry::new(4 * 16_384, 65_536), Order::Sequential);
+    let (all, now) = (Bitfield::full(1), Instant::now());
+    let mut ask = |peer: u32, standing, after: Duration| {
+        let mut out = Vec::new();
+        let asker = Asker {
+            peer: PeerKey(peer),
+            theirs: &all,
+            count: 1,
+            depth: 1,
+            standing,
+        };
+        let (ours, _) = picker.open_to(now + after, asker);
+        picker.pick(now + after, asker, &mut rng(), &mut out);
+        (ours.len(), out.len())
+    };
+    assert_eq!(ask(1, Standing::New, Duration::ZERO), (0, 1));
+    let soon = Duration::from_millis(1_999);
+    assert_eq!(ask(2, Standing::Proved, soon), (0, 1), "of nothing else");
+    assert_eq!(ask(1, Standing::New, soon), (1, 1));
+    assert_eq!(ask(2, Standing::Proved, ALONE_FOR), (1, 1));
 }
 
 /// Rows P3: of a liar nothing is kept, of others everything.

@@ -8,6 +8,7 @@ use pex::{Exchange, Flags};
 
 use crate::swarm::bitfield::Bitfield;
 use crate::swarm::fetch::Fetch;
+use crate::swarm::picker::Standing;
 use crate::swarm::pipeline::Pipeline;
 use crate::swarm::serving::Serving;
 use crate::wire::{PeerId, Reserved};
@@ -99,6 +100,8 @@ pub(super) struct Record {
     pub(super) since: Instant,
     /// When it last said anything but that it is alive.
     pub(super) heard: Instant,
+    /// Whether it sent a whole right piece.
+    pub(super) standing: Standing,
     /// Blocks sent that nobody asked for.
     pub(super) unrequested: u32,
     /// When we last changed our choking.
@@ -156,6 +159,7 @@ impl Peer {
         let record = Record {
             since: now,
             heard: now,
+            standing: Standing::New,
             unrequested: 0,
             choke_changed: None,
             metadata_given: (now, 0),

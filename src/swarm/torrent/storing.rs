@@ -9,10 +9,10 @@ use std::time::{Duration, Instant};
 use bytes::Bytes;
 
 use super::{DiskState, Goal, Stage, Torrent};
-use crate::swarm::blame::Verdict;
+use crate::swarm::blame::{self, Verdict};
 use crate::swarm::contract::{Action, Event};
 use crate::swarm::disk::{Digest, Digests, DiskError, Job, Reply};
-use crate::swarm::picker::BUDGET;
+use crate::swarm::picker::{BUDGET, Standing};
 use crate::swarm::reasons::CloseReason;
 
 /// Between two attempts to write to a disk that failed.
@@ -49,7 +49,12 @@ impl Torrent {
             return;
         };
         let was_full = content.picker.committed() >= BUDGET;
-        content.storing.remove(&piece);
+        let senders = content.storing.remove(&piece).unwrap_or_default();
+        if let Some(sender) = blame::only_one(&senders) {
+            let peers = self.peers.values_mut();
+            let of = peers.filter(|peer| peer.endpoint == sender);
+            of.for_each(|peer| peer.gossip.record.standing = Standing::Proved);
+        }
         content.picker.stored(piece);
         if !content.have.set(piece) {
             return;

@@ -52,6 +52,7 @@ impl Torrent {
             theirs,
             count: room,
             depth: room + open,
+            standing: peer.gossip.record.standing,
         };
         let blocks = &mut self.out.blocks;
         blocks.clear();
