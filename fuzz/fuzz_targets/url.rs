@@ -22,7 +22,8 @@ pub(crate) fn run(data: &[u8]) {
         assert_eq!(again.as_ref(), Ok(&url), "it was accepted");
     }
     check(&url);
-    for location in lines {
+    // More than a tracker may follow.
+    for location in lines.take(4) {
         let Ok(next) = url.redirect(location) else {
             continue;
         };
