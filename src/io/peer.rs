@@ -4,6 +4,8 @@
 //! All messages of one read travel to the torrent in one batch. The queue to the torrent is
 //! bounded and awaited: a torrent that cannot follow slows the socket. The queue from the torrent
 //! is bounded and never awaited by the torrent, so the two cannot wait for each other.
+//!
+//! Invariant: unless the torrent ended it, the torrent hears of a connection's end from here, even if that is a panic.
 
 use std::time::{Duration, Instant};
 
@@ -36,6 +38,22 @@ const PLACE_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// The torrent hears of bytes gone out when this many have, or all.
 const SENT_REPORT: usize = 128 << 10;
+
+/// Starts a connection's task. Should it panic, the torrent hears of it at once, and not when it next has something to
+/// send there.
+pub(super) fn spawn(
+    peer: PeerKey,
+    torrent: mpsc::Sender<Input>,
+    connection: impl Future<Output = ()> + Send + 'static,
+) {
+    let connection = tokio::spawn(connection);
+    tokio::spawn(async move {
+        if connection.await.is_err() {
+            let by = ClosedBy::Bug;
+            let _ = torrent.send(Input::Closed { peer, by }).await;
+        }
+    });
+}
 
 /// Connects when its turn has come, shakes hands, then serves the connection until it ends. Failures go to the torrent.
 pub(super) async fn dial(
@@ -279,3 +297,6 @@ impl Task {
         self.torrent.send(input).await.map_err(|_| None)
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use bencode::Endpoint;
+use tokio::sync::mpsc::error::TrySendError;
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::time::sleep_until;
 
@@ -115,14 +116,13 @@ enum StorageState {
     Open,
 }
 
-impl Driver {
-    /// Runs until [`Input::Stop`] or until nobody holds the other end.
-    pub(super) async fn run(mut self, mut inputs: mpsc::Receiver<Input>) {
-        let mut desk = Desk {
+impl Desk {
+    fn new(started: Instant) -> Desk {
+        Desk {
             mailboxes: BTreeMap::new(),
             outgoing: Vec::new(),
             disk: None,
-            clock: SearchClock::new(self.started),
+            clock: SearchClock::new(started),
             search: None,
             search_status: SearchStatus::default(),
             found: 0,
@@ -132,7 +132,14 @@ impl Driver {
             privacy: Privacy::Unknown,
             announcing: Announcing::Lookups,
             repairs: 0,
-        };
+        }
+    }
+}
+
+impl Driver {
+    /// Runs until [`Input::Stop`] or until nobody holds the other end.
+    pub(super) async fn run(mut self, mut inputs: mpsc::Receiver<Input>) {
+        let mut desk = Desk::new(self.started);
         let mut network = self.surroundings.dialler.network();
         let mut status_due = self.started;
         loop {
@@ -274,7 +281,8 @@ impl Driver {
         opened.connection.accept(now, self.torrent.handshake());
         let mailbox = self.mailbox(desk, peer);
         let torrent = self.to_self.clone();
-        tokio::spawn(peer::serve_caller(opened, dialler, peer, torrent, mailbox));
+        let serving = peer::serve_caller(opened, dialler, peer, torrent.clone(), mailbox);
+        peer::spawn(peer, torrent, serving);
     }
 
     fn mailbox(&self, desk: &mut Desk, peer: PeerKey) -> mpsc::Receiver<Vec<Message>> {
@@ -294,14 +302,15 @@ impl Driver {
                 Action::Disk(job) => self.submit(desk, job),
                 Action::Dial { peer, endpoint } => {
                     let mailbox = self.mailbox(desk, peer);
-                    tokio::spawn(peer::dial(
+                    let dialling = peer::dial(
                         self.surroundings.dialler.clone(),
                         SocketAddr::from(endpoint),
                         self.torrent.handshake(),
                         peer,
                         self.to_self.clone(),
                         mailbox,
-                    ));
+                    );
+                    peer::spawn(peer, self.to_self.clone(), dialling);
                 }
                 Action::Close { peer, reason } => {
                     tracing::debug!(?peer, ?reason, "closing a connection");
@@ -327,10 +336,14 @@ impl Driver {
             for message in &messages {
                 mailbox.handed += message.weight();
             }
-            if mailbox.sender.try_send(messages).is_err() {
-                desk.mailboxes.remove(&peer);
-                let by = ClosedBy::Violation(Violation::Backlog);
-                self.torrent.handle_closed(Instant::now(), peer, by);
+            match mailbox.sender.try_send(messages) {
+                // Its task has ended: the reason is on its way.
+                Ok(()) | Err(TrySendError::Closed(_)) => {}
+                Err(TrySendError::Full(_)) => {
+                    desk.mailboxes.remove(&peer);
+                    let by = ClosedBy::Violation(Violation::Backlog);
+                    self.torrent.handle_closed(Instant::now(), peer, by);
+                }
             }
         }
     }
@@ -466,3 +479,6 @@ impl Driver {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

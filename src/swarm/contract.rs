@@ -198,6 +198,8 @@ pub enum ClosedBy {
     Io,
     /// No file descriptor was left for it.
     NoDescriptor,
+    /// Its task panicked: a fault of ours.
+    Bug,
 }
 
 /// What the torrent is doing.

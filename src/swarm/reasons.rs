@@ -143,6 +143,8 @@ pub enum Reason {
     Lost,
     /// No file descriptor was left for it (S16).
     NoDescriptor,
+    /// A fault of ours ended the connection.
+    Bug,
     /// A caller was turned away.
     Refused(Refusal),
     /// An address was banned.
@@ -190,7 +192,7 @@ impl Reason {
         match self {
             Reason::Closed(_) => "closed",
             Reason::Broke(_) => "broke",
-            Reason::Left | Reason::Lost | Reason::NoDescriptor => "ended",
+            Reason::Left | Reason::Lost | Reason::NoDescriptor | Reason::Bug => "ended",
             Reason::Refused(_) => "refused",
             Reason::Banned(_) => "banned",
             Reason::Dropped(_) => "dropped",
@@ -205,6 +207,7 @@ impl Reason {
             Reason::Left => "by_peer",
             Reason::Lost => "by_network",
             Reason::NoDescriptor => "no_descriptor",
+            Reason::Bug => "by_bug",
             Reason::Refused(refusal) => refusal.name(),
             Reason::Dropped(dropped) => dropped.name(),
         }

@@ -159,6 +159,7 @@ impl Torrent {
             ClosedBy::Violation(violation) => Reason::Broke(violation),
             ClosedBy::Io => Reason::Lost,
             ClosedBy::NoDescriptor => Reason::NoDescriptor,
+            ClosedBy::Bug => Reason::Bug,
         });
         if let Some(endpoint) = self.dials.remove(&key) {
             self.tally.counts.failed += 1;
@@ -166,7 +167,8 @@ impl Torrent {
         }
         let outcome = match by {
             ClosedBy::Remote | ClosedBy::Io | ClosedBy::NoDescriptor => Outcome::Ended,
-            ClosedBy::Violation(_) => FAILED,
+            // Whatever it said that we fail on, it would say again at once.
+            ClosedBy::Violation(_) | ClosedBy::Bug => FAILED,
         };
         self.forget(now, key, outcome);
         self.dial(now);
