@@ -6,7 +6,6 @@
 //! first one's journal is there. Not seen: the same path inside of a folder that two torrents share; `foreign` and the
 //! hashes find that out, at the cost of fetching it again.
 
-use std::fs::OpenOptions;
 use std::io::{self, Read};
 use std::os::unix::fs::FileExt;
 use std::path::Path;
@@ -15,7 +14,7 @@ use rustix::fs::FlockOperation;
 
 use super::check::OpenMode;
 use super::layout::Layout;
-use super::lock::Lock;
+use super::lock::{Flock, Lock, try_flock};
 use crate::metainfo::InfoHash;
 
 /// Bytes of an info hash in hex.
@@ -40,22 +39,14 @@ pub(crate) fn claim(
     mode: OpenMode,
     has_journal: impl Fn(&str) -> bool,
 ) -> io::Result<Claimed> {
-    let mut file = OpenOptions::new()
-        .read(true)
-        .write(true)
-        .create(true)
-        .truncate(false)
-        .open(path)?;
     let single = layout.files.first().filter(|entry| entry.path.len() == 1);
     let operation = match single {
         Some(_) => FlockOperation::NonBlockingLockExclusive,
         None => FlockOperation::NonBlockingLockShared,
     };
-    match rustix::fs::flock(&file, operation) {
-        Ok(()) => {}
-        Err(rustix::io::Errno::WOULDBLOCK) => return Ok(Claimed::Others),
-        Err(error) => return Err(error.into()),
-    }
+    let Flock::Ours(mut file) = try_flock(path, operation)? else {
+        return Ok(Claimed::Others);
+    };
     let Some(entry) = single else {
         return Ok(Claimed::Ours(Lock::of(file)));
     };

@@ -40,26 +40,41 @@ pub(crate) enum Tried {
 
 /// Takes the lock if it is free; never waits.
 pub(crate) fn lock(path: &Path) -> io::Result<Tried> {
-    let mut file = OpenOptions::new()
-        .read(true)
-        .write(true)
-        .create(true)
-        .truncate(false)
-        .open(path)?;
-    match rustix::fs::flock(&file, FlockOperation::NonBlockingLockExclusive) {
-        Ok(()) => {
+    match try_flock(path, FlockOperation::NonBlockingLockExclusive)? {
+        Flock::Ours(mut file) => {
             // A full state folder keeps nobody from being alone: the id is for people only.
             let _ = file
                 .set_len(0)
                 .and_then(|()| write!(file, "{}", std::process::id()));
             Ok(Tried::Locked(Lock::of(file)))
         }
-        Err(rustix::io::Errno::WOULDBLOCK) => {
+        Flock::Others(file) => {
             let mut text = String::new();
             // Ten digits are the longest process id; the rest would be somebody else's file.
             let _ = file.take(10).read_to_string(&mut text);
             Ok(Tried::Taken(text.parse().ok()))
         }
+    }
+}
+
+/// The file with the lock on it, or without: then somebody else has one.
+#[derive(Debug)]
+pub(super) enum Flock {
+    Ours(File),
+    Others(File),
+}
+
+/// Opens the file, made if it is not there, and tries an operation that does not block; never touches its content.
+pub(super) fn try_flock(path: &Path, operation: FlockOperation) -> io::Result<Flock> {
+    let file = OpenOptions::new()
+        .read(true)
+        .write(true)
+        .create(true)
+        .truncate(false)
+        .open(path)?;
+    match rustix::fs::flock(&file, operation) {
+        Ok(()) => Ok(Flock::Ours(file)),
+        Err(rustix::io::Errno::WOULDBLOCK) => Ok(Flock::Others(file)),
         Err(error) => Err(error.into()),
     }
 }
