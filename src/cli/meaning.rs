@@ -15,6 +15,7 @@ use super::config::Config;
 use super::exit::{ExitCode, Failure};
 use super::hosts::HostPort;
 use super::input::{self, Input};
+use super::network::folder_of;
 use super::plan::{
     After, Check, DemoPlan, Existing, Families, FetchPlan, FileList, GetPlan, GetTask, Hook,
     Limits, NetworkPlan, Patience, PieceOrder, SeedPlan, SeedStop, SeedTask, SharePlan, ShowPlan,
@@ -122,9 +123,8 @@ impl Background<'_> {
     /// Ranges that are none, missing files.
     pub fn seed(&self, args: SeedArgs) -> Result<SeedPlan, Failure> {
         let task = |torrent: PathBuf| {
-            let beside = torrent.parent().filter(|dir| !dir.as_os_str().is_empty());
-            let beside = beside.map_or_else(|| ".".into(), Path::to_path_buf);
-            let data = args.data.clone().unwrap_or(beside);
+            let data = args.data.clone();
+            let data = data.unwrap_or_else(|| folder_of(&torrent));
             exists(&torrent)?;
             exists(&data)?;
             Ok(SeedTask { torrent, data })

@@ -13,6 +13,7 @@ use sha1::{Digest, Sha1};
 
 use super::exit::{ExitCode, Failure};
 use super::format::{bytes, escape};
+use super::network::folder_of;
 use super::report::{Reporter, Style};
 use super::torrent;
 use super::update::Update;
@@ -82,8 +83,7 @@ pub(super) fn run(
 ) -> Result<ExitCode, Failure> {
     let loaded = torrent::load(torrent)?;
     let info = &*loaded.info;
-    let beside = torrent.parent().filter(|dir| !dir.as_os_str().is_empty());
-    let path = path.unwrap_or_else(|| beside.unwrap_or(Path::new(".")).to_path_buf());
+    let path = path.unwrap_or_else(|| folder_of(torrent));
     let (bad, states) = compare(info, &path, reporter)?;
     reporter.settle();
     let info_hash = info.info_hash().to_string();

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use super::super::args::{TRACKER_PORT, TrackerArgs};
 use super::super::exit::{ExitCode, Failure};
+use super::super::network::folder_of;
 use super::super::plan::{AllowList, TrackerPlan};
 use super::{Background, check_folder, exists, non_empty};
 use crate::io::Listen;
@@ -48,10 +49,9 @@ impl Background<'_> {
         let at_home = |path: &PathBuf| self.at_home(path);
         let db = args.db.or_else(|| file.db.as_ref().map(at_home));
         if let Some(db) = &db {
-            let folder = db.parent().filter(|folder| !folder.as_os_str().is_empty());
-            let folder = folder.unwrap_or(Path::new("."));
-            exists(folder)?;
-            check_folder(folder)?;
+            let folder = folder_of(db);
+            exists(&folder)?;
+            check_folder(&folder)?;
         }
         let list = args
             .allow_list
