@@ -120,12 +120,21 @@ impl Sample {
     }
 
     fn store_all(&self, disk: &mut Disk, now: Instant) {
-        for piece in self.pieces() {
-            assert!(matches!(
-                disk.perform(now, self.store(piece)),
-                Reply::Stored { .. }
-            ));
+        self.store_each(disk, now, self.pieces());
+    }
+
+    fn store_each(&self, disk: &mut Disk, now: Instant, pieces: impl IntoIterator<Item = u32>) {
+        for piece in pieces {
+            let reply = disk.perform(now, self.store(piece));
+            assert!(matches!(reply, Reply::Stored { .. }), "{reply:?}");
         }
+    }
+
+    /// A run in the folder that has stored these pieces.
+    fn run(&self, folder: &Path, now: Instant, pieces: impl IntoIterator<Item = u32>) -> Disk {
+        let mut disk = self.open(folder, OpenMode::Resume).unwrap().disk;
+        self.store_each(&mut disk, now, pieces);
+        disk
     }
 
     fn in_memory(&self) -> (Disk, Memory) {
@@ -198,6 +207,28 @@ fn ask(block: Block) -> Job {
         peer: PeerKey(1),
         block,
     }
+}
+
+/// The only file in the state folder with this ending.
+fn in_state(folder: &Path, ending: &str) -> PathBuf {
+    let entries = std::fs::read_dir(folder.join("state")).unwrap();
+    let paths = entries.map(|entry| entry.unwrap().path());
+    let mut found = paths.filter(|path| path.extension().is_some_and(|end| end == ending));
+    let path = found.next().unwrap();
+    assert_eq!(found.next(), None);
+    path
+}
+
+/// Changes a bit of each of these bytes.
+fn flip(path: &Path, places: &[usize]) {
+    let mut bytes = std::fs::read(path).unwrap();
+    places.iter().for_each(|at| bytes[*at] ^= 1);
+    std::fs::write(path, bytes).unwrap();
+}
+
+/// Which pieces these are.
+fn list(have: &Bitfield) -> Vec<u32> {
+    have.iter_set().collect()
 }
 
 /// The first block of a piece.

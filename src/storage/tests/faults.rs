@@ -198,8 +198,7 @@ fn a_file_removed_under_us_is_damage_and_can_be_fetched_again() {
     let folder = tempfile::tempdir().unwrap();
     let sample = single();
     let now = start();
-    let mut disk = sample.open(folder.path(), OpenMode::Resume).unwrap().disk;
-    sample.store_all(&mut disk, now);
+    let mut disk = sample.run(folder.path(), now, sample.pieces());
     disk.flush(now).unwrap();
     std::fs::remove_file(folder.path().join("out/top")).unwrap();
     for piece in sample.pieces() {

@@ -9,8 +9,7 @@ fn files_get_their_names_when_all_of_them_is_there() {
     for sample in [single(), mixed()] {
         let folder = tempfile::tempdir().unwrap();
         let now = start();
-        let mut disk = sample.open(folder.path(), OpenMode::Resume).unwrap().disk;
-        sample.store_all(&mut disk, now);
+        let mut disk = sample.run(folder.path(), now, sample.pieces());
         let out = folder.path().join("out");
         assert!(
             super::super::collect(&out)
@@ -31,10 +30,7 @@ fn one_file_of_many_is_named_as_soon_as_it_is_complete() {
     let folder = tempfile::tempdir().unwrap();
     let sample = mixed();
     let now = start();
-    let mut disk = sample.open(folder.path(), OpenMode::Resume).unwrap().disk;
-    for piece in [0, 1] {
-        disk.perform(now, sample.store(piece));
-    }
+    let mut disk = sample.run(folder.path(), now, [0, 1]);
     disk.flush(now).unwrap();
     let top = folder.path().join("out/top");
     assert!(top.join("a").exists() && top.join("deep/er/b").exists());
@@ -47,8 +43,7 @@ fn every_block_is_read_back_across_files_and_padding() {
     let folder = tempfile::tempdir().unwrap();
     let sample = mixed();
     let now = start();
-    let mut disk = sample.open(folder.path(), OpenMode::Resume).unwrap().disk;
-    sample.store_all(&mut disk, now);
+    let mut disk = sample.run(folder.path(), now, sample.pieces());
     for piece in sample.pieces() {
         for (n, expected) in (0..).zip(sample.blocks(piece)) {
             let block = sample.layout.geometry.block(piece, n);
@@ -138,8 +133,7 @@ fn a_foreign_file_that_appears_meanwhile_is_not_replaced() {
     let folder = tempfile::tempdir().unwrap();
     let sample = single();
     let now = start();
-    let mut disk = sample.open(folder.path(), OpenMode::Resume).unwrap().disk;
-    sample.store_all(&mut disk, now);
+    let mut disk = sample.run(folder.path(), now, sample.pieces());
     let path = folder.path().join("out/top");
     std::fs::write(&path, "mine").unwrap();
     assert!(matches!(disk.flush(now), Err(DiskError::Io(_))));
@@ -156,7 +150,7 @@ fn somebody_elses_half_of_the_torrent_is_completed_in_place() {
     std::fs::write(out.join("top"), &sample.bytes[..40_000]).unwrap();
     let now = start();
     let Opened { mut disk, have } = sample.open(folder.path(), OpenMode::Resume).unwrap();
-    assert_eq!(have.iter_set().collect::<Vec<_>>(), [0]);
+    assert_eq!(list(&have), [0]);
     sample.store_all(&mut disk, now);
     disk.flush(now).unwrap();
     sample.assert_complete(&out);
@@ -173,8 +167,7 @@ fn a_torrent_may_contain_the_name_of_an_unfinished_file() {
     ];
     let sample = sample(32, &files);
     let now = start();
-    let mut disk = sample.open(folder.path(), OpenMode::Resume).unwrap().disk;
-    sample.store_all(&mut disk, now);
+    let mut disk = sample.run(folder.path(), now, sample.pieces());
     disk.flush(now).unwrap();
     sample.assert_complete(&folder.path().join("out"));
 }
@@ -192,8 +185,7 @@ fn more_files_than_may_be_open_and_paths_longer_than_the_kernel_takes() {
     let folder = tempfile::tempdir().unwrap();
     let sample = sample(1_000, &files);
     let now = start();
-    let mut disk = sample.open(folder.path(), OpenMode::Resume).unwrap().disk;
-    sample.store_all(&mut disk, now);
+    let mut disk = sample.run(folder.path(), now, sample.pieces());
     disk.flush(now).unwrap();
     disk.close(now);
     drop(disk);
@@ -218,8 +210,7 @@ fn a_commit_of_thousands_of_files_holds_few_of_them_open() {
     let folder = tempfile::tempdir().unwrap();
     let sample = sample(1_000, &files);
     let now = start();
-    let mut disk = sample.open(folder.path(), OpenMode::Resume).unwrap().disk;
-    sample.store_all(&mut disk, now);
+    let mut disk = sample.run(folder.path(), now, sample.pieces());
     let job = disk.begin_sync(now + Duration::from_secs(60)).unwrap();
     assert!(job.files.is_empty() && job.whole.is_some());
     disk.finish_sync(now, job.run());

@@ -84,7 +84,7 @@ fn an_unknown_part_file_is_adopted_piece_by_piece() {
     let (folder, _) = with("top.part", &part);
     let now = start();
     let Opened { mut disk, have } = sample.open(folder.path(), OpenMode::Resume).unwrap();
-    assert_eq!(have.iter_set().collect::<Vec<_>>(), [0, 2, 3]);
+    assert_eq!(list(&have), [0, 2, 3]);
     disk.perform(now, sample.store(1));
     disk.flush(now).unwrap();
     sample.assert_complete(&folder.path().join("out"));
@@ -109,7 +109,7 @@ fn a_partial_copy_can_be_seeded_and_is_not_written_to() {
     let (folder, path) = with("top", &holes);
     let now = start();
     let Opened { mut disk, have } = sample.open(folder.path(), OpenMode::Check).unwrap();
-    assert_eq!(have.iter_set().collect::<Vec<_>>(), [0, 2, 3]);
+    assert_eq!(list(&have), [0, 2, 3]);
     assert_refused(disk.perform(now, sample.store(1)), "out/top");
     // What is there already needs no writing.
     let stored = disk.perform(now, sample.store(2));
@@ -133,10 +133,7 @@ fn a_foreign_file_whose_end_cannot_be_hashed_yet_is_only_compared() {
         mine[39_999] ^= wrong;
         let (folder, path) = with("top/a", &mine);
         let now = start();
-        let mut disk = sample.open(folder.path(), OpenMode::Resume).unwrap().disk;
-        for piece in [3, 4] {
-            disk.perform(now, sample.store(piece));
-        }
+        let mut disk = sample.run(folder.path(), now, [3, 4]);
         let reply = disk.perform(now, sample.store(2));
         if wrong == 1 {
             assert_refused(reply, "out/top/a");
@@ -202,8 +199,7 @@ fn a_file_put_in_place_of_ours_meanwhile_is_not_written_to() {
     let sample = single();
     let folder = tempfile::tempdir().unwrap();
     let now = start();
-    let mut disk = sample.open(folder.path(), OpenMode::Resume).unwrap().disk;
-    sample.store_all(&mut disk, now);
+    let mut disk = sample.run(folder.path(), now, sample.pieces());
     disk.flush(now).unwrap();
     let (path, new) = (folder.path().join("out/top"), folder.path().join("new"));
     std::fs::write(&new, [7; 100_000]).unwrap();
@@ -218,8 +214,7 @@ fn our_own_file_is_repaired_even_after_a_kill_while_repairing() {
     let sample = single();
     let folder = tempfile::tempdir().unwrap();
     let now = start();
-    let mut disk = sample.open(folder.path(), OpenMode::Resume).unwrap().disk;
-    sample.store_all(&mut disk, now);
+    let mut disk = sample.run(folder.path(), now, sample.pieces());
     disk.flush(now).unwrap();
     drop(disk);
     let path = folder.path().join("out/top");

@@ -95,12 +95,7 @@ fn a_newer_format_is_refused_and_kept() {
     let folder = tempfile::tempdir().unwrap();
     let sample = single();
     drop(sample.open(folder.path(), OpenMode::Resume).unwrap());
-    let state = folder.path().join("state");
-    let path = std::fs::read_dir(&state)
-        .unwrap()
-        .map(|entry| entry.unwrap().path())
-        .find(|path| path.extension().is_some_and(|end| end == "journal"))
-        .unwrap();
+    let path = in_state(folder.path(), "journal");
     let mut newer = b"tljournl\x00\x02".to_vec();
     newer.extend_from_slice(&HASH.0);
     newer.extend_from_slice(&[0; 4]);
@@ -122,18 +117,10 @@ fn a_damaged_journal_costs_hashing_and_never_claims_wrongly() {
     let folder = tempfile::tempdir().unwrap();
     let sample = mixed();
     let now = start();
-    let mut disk = sample.open(folder.path(), OpenMode::Resume).unwrap().disk;
-    for piece in [0, 2, 3] {
-        disk.perform(now, sample.store(piece));
-    }
+    let mut disk = sample.run(folder.path(), now, [0, 2, 3]);
     disk.close(now);
     drop(disk);
-    let state = folder.path().join("state");
-    let path = std::fs::read_dir(&state)
-        .unwrap()
-        .map(|entry| entry.unwrap().path())
-        .find(|path| path.extension().is_some_and(|end| end == "journal"))
-        .unwrap();
+    let path = in_state(folder.path(), "journal");
     let whole = std::fs::read(&path).unwrap();
     for at in (0..whole.len()).step_by(3) {
         let mut flipped = whole.clone();
@@ -141,7 +128,7 @@ fn a_damaged_journal_costs_hashing_and_never_claims_wrongly() {
         for bytes in [&whole[..at], &flipped] {
             std::fs::write(&path, bytes).unwrap();
             let opened = sample.open(folder.path(), OpenMode::Resume).unwrap();
-            assert_eq!(opened.have.iter_set().collect::<Vec<_>>(), [0, 2, 3]);
+            assert_eq!(list(&opened.have), [0, 2, 3]);
         }
     }
     // What had no head any more is kept for people to look at.
@@ -154,18 +141,10 @@ fn a_damaged_claim_keeps_nobody_out() {
     for noise in [&[0xff; 40][..], &[0; 40], b"../../x", &[0xc3; 3]] {
         let folder = tempfile::tempdir().unwrap();
         let sample = single();
-        let now = start();
-        let mut disk = sample.open(folder.path(), OpenMode::Resume).unwrap().disk;
-        disk.perform(now, sample.store(1));
-        drop(disk);
-        let names = std::fs::read_dir(folder.path().join("state")).unwrap();
-        let paths = names.map(|entry| entry.unwrap().path());
-        let claims = paths.filter(|path| path.extension().is_some_and(|end| end == "name"));
-        let claims: Vec<PathBuf> = claims.collect();
-        assert_eq!(claims.len(), 1);
-        std::fs::write(&claims[0], noise).unwrap();
+        drop(sample.run(folder.path(), start(), [1]));
+        std::fs::write(in_state(folder.path(), "name"), noise).unwrap();
         let opened = sample.open(folder.path(), OpenMode::Resume).unwrap();
-        assert_eq!(opened.have.iter_set().collect::<Vec<_>>(), [1]);
+        assert_eq!(list(&opened.have), [1]);
     }
 }
 
@@ -175,20 +154,14 @@ fn an_older_journal_is_read() {
     let folder = tempfile::tempdir().unwrap();
     let sample = single();
     let now = start();
-    let mut disk = sample.open(folder.path(), OpenMode::Resume).unwrap().disk;
-    disk.perform(now, sample.store(1));
+    let mut disk = sample.run(folder.path(), now, [1]);
     disk.flush(now).unwrap();
     drop(disk);
-    let state = folder.path().join("state");
-    let path = std::fs::read_dir(&state)
-        .unwrap()
-        .map(|entry| entry.unwrap().path())
-        .find(|path| path.extension().is_some_and(|end| end == "journal"))
-        .unwrap();
+    let path = in_state(folder.path(), "journal");
     let old = [Record::Have { first: 1, count: 1 }, Record::Opened];
     Journal::create(&path, HASH, b"raw info", &old).unwrap();
     let opened = sample.open(folder.path(), OpenMode::Resume).unwrap();
-    assert_eq!(opened.have.iter_set().collect::<Vec<_>>(), [1]);
+    assert_eq!(list(&opened.have), [1]);
 }
 
 /// Rows S11: the files lay on another device, and here is nothing: refused, nothing made; with `--force` it begins anew. What
@@ -199,16 +172,10 @@ fn files_of_another_device_are_waited_for() {
         let folder = tempfile::tempdir().unwrap();
         let sample = single();
         let now = start();
-        let mut disk = sample.open(folder.path(), OpenMode::Resume).unwrap().disk;
-        disk.perform(now, sample.store(1));
+        let mut disk = sample.run(folder.path(), now, [1]);
         disk.flush(now).unwrap();
         drop(disk);
-        let state = folder.path().join("state");
-        let path = std::fs::read_dir(&state)
-            .unwrap()
-            .map(|entry| entry.unwrap().path())
-            .find(|path| path.extension().is_some_and(|end| end == "journal"))
-            .unwrap();
+        let path = in_state(folder.path(), "journal");
         let elsewhere = [
             Record::Have { first: 1, count: 1 },
             Record::Device(u64::MAX),
@@ -257,7 +224,7 @@ fn records_of_pieces_and_files_that_do_not_exist_are_nothing() {
         Record::Closed,
     ];
     let recorded = Recorded::new(&sample.layout, &wild);
-    assert_eq!(recorded.have.iter_set().collect::<Vec<_>>(), [3]);
+    assert_eq!(list(&recorded.have), [3]);
 }
 
 /// Rows S5: the state folder goes away and the download does not notice.

@@ -10,14 +10,10 @@ fn what_was_written_and_not_recorded_is_kept() {
     for sample in [single(), mixed()] {
         let folder = tempfile::tempdir().unwrap();
         let now = start();
-        let mut disk = sample.open(folder.path(), OpenMode::Resume).unwrap().disk;
-        for piece in sample.pieces().filter(|piece| *piece != 2) {
-            disk.perform(now, sample.store(piece));
-        }
-        drop(disk);
+        let written: Vec<u32> = sample.pieces().filter(|piece| *piece != 2).collect();
+        drop(sample.run(folder.path(), now, written.iter().copied()));
         let Opened { mut disk, have } = sample.open(folder.path(), OpenMode::Resume).unwrap();
-        let expected: Vec<u32> = sample.pieces().filter(|piece| *piece != 2).collect();
-        assert_eq!(have.iter_set().collect::<Vec<_>>(), expected);
+        assert_eq!(list(&have), written);
         disk.perform(now, sample.store(2));
         disk.flush(now).unwrap();
         sample.assert_complete(&folder.path().join("out"));
@@ -29,9 +25,7 @@ fn after_a_clean_stop_nothing_is_hashed() {
     let folder = tempfile::tempdir().unwrap();
     let sample = mixed();
     let now = start();
-    let mut disk = sample.open(folder.path(), OpenMode::Resume).unwrap().disk;
-    disk.perform(now, sample.store(0));
-    disk.perform(now, sample.store(2));
+    let mut disk = sample.run(folder.path(), now, [0, 2]);
     disk.close(now);
     drop(disk);
     // Twice: opening alone must not lose what was known.
@@ -39,7 +33,7 @@ fn after_a_clean_stop_nothing_is_hashed() {
         let (opened, hashed) = sample
             .open_counting(folder.path(), OpenMode::Resume)
             .unwrap();
-        assert_eq!(opened.have.iter_set().collect::<Vec<_>>(), [0, 2]);
+        assert_eq!(list(&opened.have), [0, 2]);
         assert_eq!(hashed, 0);
         let mut disk = opened.disk;
         disk.close(now);
@@ -47,7 +41,7 @@ fn after_a_clean_stop_nothing_is_hashed() {
     let (opened, hashed) = sample
         .open_counting(folder.path(), OpenMode::Check)
         .unwrap();
-    assert_eq!(opened.have.iter_set().collect::<Vec<_>>(), [0, 2]);
+    assert_eq!(list(&opened.have), [0, 2]);
     assert!(hashed > 0);
 }
 
@@ -56,8 +50,7 @@ fn a_complete_torrent_is_believed_even_after_a_crash() {
     let folder = tempfile::tempdir().unwrap();
     let sample = mixed();
     let now = start();
-    let mut disk = sample.open(folder.path(), OpenMode::Resume).unwrap().disk;
-    sample.store_all(&mut disk, now);
+    let mut disk = sample.run(folder.path(), now, sample.pieces());
     disk.flush(now).unwrap();
     drop(disk);
     for _ in 0..2 {
@@ -75,15 +68,11 @@ fn a_file_changed_between_runs_costs_only_its_pieces() {
     let folder = tempfile::tempdir().unwrap();
     let sample = mixed();
     let now = start();
-    let mut disk = sample.open(folder.path(), OpenMode::Resume).unwrap().disk;
-    sample.store_all(&mut disk, now);
+    let mut disk = sample.run(folder.path(), now, sample.pieces());
     disk.flush(now).unwrap();
     disk.close(now);
     drop(disk);
-    let changed = folder.path().join("out/top/d");
-    let mut bytes = std::fs::read(&changed).unwrap();
-    bytes[40_000] ^= 1;
-    std::fs::write(&changed, bytes).unwrap();
+    flip(&folder.path().join("out/top/d"), &[40_000]);
     let (opened, hashed) = sample
         .open_counting(folder.path(), OpenMode::Resume)
         .unwrap();
@@ -107,13 +96,12 @@ fn a_file_removed_between_runs_is_fetched_again_and_no_other() {
     let folder = tempfile::tempdir().unwrap();
     let sample = mixed();
     let now = start();
-    let mut disk = sample.open(folder.path(), OpenMode::Resume).unwrap().disk;
-    sample.store_all(&mut disk, now);
+    let mut disk = sample.run(folder.path(), now, sample.pieces());
     disk.close(now);
     drop(disk);
     std::fs::remove_file(folder.path().join("out/top/d")).unwrap();
     let Opened { mut disk, have } = sample.open(folder.path(), OpenMode::Resume).unwrap();
-    assert_eq!(have.iter_set().collect::<Vec<_>>(), [0, 1]);
+    assert_eq!(list(&have), [0, 1]);
     sample.store_all(&mut disk, now);
     disk.flush(now).unwrap();
     sample.assert_complete(&folder.path().join("out"));
@@ -194,10 +182,7 @@ fn two_runs_that_stop_anywhere_complete_together() {
         }
         drop(disk);
         let Opened { mut disk, have } = sample.open(folder.path(), OpenMode::Resume).unwrap();
-        assert_eq!(
-            have.iter_set().collect::<Vec<_>>(),
-            (0..=stop).collect::<Vec<_>>()
-        );
+        assert_eq!(list(&have), (0..=stop).collect::<Vec<_>>());
         for piece in stop + 1..sample.layout.geometry.piece_count() {
             disk.perform(now, sample.store(piece));
         }
@@ -214,23 +199,17 @@ fn after_a_kill_recorded_pieces_wait_for_no_hashing() {
         let folder = tempfile::tempdir().unwrap();
         let sample = single();
         let now = start();
-        let mut disk = sample.open(folder.path(), OpenMode::Resume).unwrap().disk;
-        for piece in [0, 1, 2] {
-            disk.perform(now, sample.store(piece));
-        }
+        let mut disk = sample.run(folder.path(), now, [0, 1, 2]);
         disk.flush(now).unwrap();
         drop(disk);
         if let Some(at) = damage {
-            let part = folder.path().join("out/top.part");
-            let mut bytes = std::fs::read(&part).unwrap();
-            bytes[at] ^= 1;
-            std::fs::write(&part, bytes).unwrap();
+            flip(&folder.path().join("out/top.part"), &[at]);
         }
         let (opened, hashed) = sample
             .open_counting(folder.path(), OpenMode::Resume)
             .unwrap();
         let Opened { mut disk, have } = opened;
-        assert_eq!(have.iter_set().collect::<Vec<_>>(), [0, 1, 2]);
+        assert_eq!(list(&have), [0, 1, 2]);
         assert_eq!(hashed, 0);
         // Asked for before it was hashed: hashed now.
         let reply = disk.perform(now, ask(first_block(&sample, 1)));
@@ -252,19 +231,11 @@ fn after_a_kill_the_final_name_waits_for_the_hash() {
     let folder = tempfile::tempdir().unwrap();
     let sample = single();
     let now = start();
-    let mut disk = sample.open(folder.path(), OpenMode::Resume).unwrap().disk;
-    for piece in [0, 1, 2] {
-        disk.perform(now, sample.store(piece));
-    }
+    let mut disk = sample.run(folder.path(), now, [0, 1, 2]);
     disk.flush(now).unwrap();
     drop(disk);
-    let part = folder.path().join("out/top.part");
-    let mut bytes = std::fs::read(&part).unwrap();
-    bytes[5] ^= 1;
-    bytes[70_000] ^= 1;
-    std::fs::write(&part, bytes).unwrap();
-    let mut disk = sample.open(folder.path(), OpenMode::Resume).unwrap().disk;
-    disk.perform(now, sample.store(3));
+    flip(&folder.path().join("out/top.part"), &[5, 70_000]);
+    let mut disk = sample.run(folder.path(), now, [3]);
     assert_eq!(disk.flush(now), Err(DiskError::Damaged));
     assert!(!folder.path().join("out/top").exists());
     assert_eq!(disk.take_lost(), [0, 2]);

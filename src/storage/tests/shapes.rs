@@ -7,8 +7,7 @@ use Content::{Data, Padding};
 fn fetch(sample: &Sample) {
     let folder = tempfile::tempdir().unwrap();
     let now = start();
-    let mut disk = sample.open(folder.path(), OpenMode::Resume).unwrap().disk;
-    sample.store_all(&mut disk, now);
+    let mut disk = sample.run(folder.path(), now, sample.pieces());
     disk.flush(now).unwrap();
     sample.assert_complete(&folder.path().join("out"));
     disk.close(now);
