@@ -1,8 +1,12 @@
 //! The rules of the design that a compiler does not keep: which crate and module may use which,
 //! how long a file may be, what may not stand in pure code. They run with `cargo test`.
 
-use std::fs;
+#[path = "support/sources.rs"]
+mod sources;
+
 use std::path::{Path, PathBuf};
+
+use sources::{read, sources};
 
 /// Longest file, tests and comments included.
 const MAX_LINES: usize = 500;
@@ -52,39 +56,6 @@ const IMPURE: [&str; 12] = [
     "tracing::",
     "rand::rng()",
 ];
-
-fn root() -> &'static Path {
-    Path::new(env!("CARGO_MANIFEST_DIR"))
-}
-
-/// Every `.rs` file below `folder`, relative to the repository.
-fn sources(folder: &str) -> Vec<PathBuf> {
-    let mut found = Vec::new();
-    let mut folders = vec![root().join(folder)];
-    while let Some(folder) = folders.pop() {
-        let Ok(entries) = fs::read_dir(&folder) else {
-            continue;
-        };
-        for entry in entries.map(|entry| entry.expect("a readable folder")) {
-            let path = entry.path();
-            if path.is_dir() && !path.ends_with("target") {
-                folders.push(path);
-            } else if path.extension().is_some_and(|extension| extension == "rs") {
-                found.push(
-                    path.strip_prefix(root())
-                        .expect("below the root")
-                        .to_owned(),
-                );
-            }
-        }
-    }
-    found.sort();
-    found
-}
-
-fn read(path: &Path) -> String {
-    fs::read_to_string(root().join(path)).unwrap_or_else(|e| panic!("{}: {e}", path.display()))
-}
 
 fn is_test(path: &Path) -> bool {
     path.components().any(|part| {

@@ -7,11 +7,6 @@
     reason = "real processes run on the real clock"
 )]
 
-#[allow(
-    dead_code,
-    unreachable_pub,
-    reason = "one part for each test binary, which has no outside"
-)]
 mod drive;
 mod support;
 

@@ -8,17 +8,17 @@
     reason = "reads the repository"
 )]
 
+#[path = "support/sources.rs"]
+mod sources;
+
 use std::collections::{BTreeMap, BTreeSet};
-use std::fs;
 use std::io::Write;
-use std::path::{Path, PathBuf};
+use std::path::Path;
+
+use sources::{read, sources};
 
 /// Folders with tests.
 const FOLDERS: [&str; 6] = ["bencode", "dht", "pex", "simulations", "src", "tests"];
-
-fn root() -> &'static Path {
-    Path::new(env!("CARGO_MANIFEST_DIR"))
-}
 
 /// What the page says of a row.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -39,7 +39,7 @@ fn is_row(text: &str) -> bool {
 
 /// The page's rows. A row of a table begins with its name and ends with its state.
 fn page() -> BTreeMap<String, State> {
-    let text = fs::read_to_string(root().join("RELIABILITY.md")).expect("the page");
+    let text = read(Path::new("RELIABILITY.md"));
     let mut rows = BTreeMap::new();
     for line in text.lines() {
         let cells: Vec<&str> = line.trim_matches('|').split('|').map(str::trim).collect();
@@ -63,17 +63,6 @@ fn page() -> BTreeMap<String, State> {
         );
     }
     rows
-}
-
-fn sources(folder: PathBuf, found: &mut Vec<PathBuf>) {
-    for entry in fs::read_dir(folder).expect("a folder") {
-        let path = entry.expect("a readable folder").path();
-        if path.is_dir() {
-            sources(path, found);
-        } else if path.extension().is_some_and(|extension| extension == "rs") {
-            found.push(path);
-        }
-    }
 }
 
 /// Rows that a file's tests name, with the test's name.
@@ -105,13 +94,10 @@ fn named(text: &str) -> Vec<(String, String)> {
 #[test]
 fn every_row_that_is_called_tested_has_a_test() {
     let page = page();
-    let mut files = Vec::new();
-    for folder in FOLDERS {
-        sources(root().join(folder), &mut files);
-    }
     let mut tests: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
-    for file in files.iter().filter(|file| !file.ends_with("tests/rows.rs")) {
-        for (row, test) in named(&fs::read_to_string(file).expect("a source")) {
+    let files = FOLDERS.into_iter().flat_map(sources);
+    for file in files.filter(|file| !file.ends_with("tests/rows.rs")) {
+        for (row, test) in named(&read(&file)) {
             assert!(
                 page.contains_key(&row),
                 "{test} names row {row}, which the page does not have"

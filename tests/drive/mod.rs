@@ -6,6 +6,11 @@
 //! names (files made, moved, removed, folders made) one by one, in any order, until the folder they are in is synced. That
 //! is harsher than any journaling file system. Not modelled: rights, links, a drive that lies about a sync (but see
 //! [`Honesty`], which proves that the model would notice).
+#![allow(
+    dead_code,
+    unreachable_pub,
+    reason = "one part for each test binary, which has no outside"
+)]
 
 mod cut;
 mod mount;

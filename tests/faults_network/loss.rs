@@ -1,25 +1,15 @@
 //! Lines that lose datagrams, carry one family, or short packets only (reliability.md N9, N10, N15).
 
 use crate::lab::{Host, Lab};
-use crate::stage::{Nodes, arrives, by_dht, can_run, filter, get, host, ip, seed, settle};
+use crate::stage::{Nodes, Pair, arrives, by_dht, can_run, filter, get, host, ip, seed, settle};
 use crate::support::torrent::Sample;
 
 /// A seeder and a downloader that meet in the DHT, on lines made by `spoil`.
 fn transfer(name: &str, limit: u64, spoil: impl Fn(&Host)) {
-    if !can_run() {
+    let Some(pair) = Pair::on_lines(name, 500_000, "10M", spoil) else {
         return;
-    }
-    let lab = Lab::new();
-    let nodes = Nodes::start(&lab);
-    let sample = Sample::single(lab.folder(), name, 500_000, 65_536);
-    let [us, seeder] =
-        [("us", "11.2.0.2"), ("seeder", "11.3.0.2")].map(|(name, at)| host(&lab, name, at));
-    spoil(&us);
-    spoil(&seeder);
-    let _seeding = seed(&seeder, &sample, "10M", &by_dht(&nodes.entry()));
-    nodes.learn(&sample, "11.3.0.2");
-    let mut getting = get(&us, &sample.magnet(), &by_dht(&nodes.entry()));
-    let took = arrives(&mut getting, &us, &sample, limit);
+    };
+    let took = pair.arrives(&mut pair.get(), limit);
     println!("{name}: {:.1} s", took.as_secs_f64());
 }
 

@@ -1,7 +1,7 @@
 //! Another address in the middle of everything (reliability.md N2).
 
 use crate::lab::{Host, Lab};
-use crate::stage::{Nodes, arrives, by_dht, can_run, get, have, host, ip, seed, settle};
+use crate::stage::{Nodes, Pair, arrives, by_dht, can_run, get, have, host, ip, seed, settle};
 use crate::support::torrent::Sample;
 use crate::support::{seconds, wait_until};
 
@@ -13,29 +13,18 @@ fn moves(host: &Host, from: &str, to: &str) {
 /// Rows N2: the one who downloads moves: it goes on within a minute.
 #[test]
 fn the_downloader_moves() {
-    if !can_run() {
+    let Some(pair) = Pair::start("mover", 3_000_000, "500k") else {
         return;
-    }
-    let lab = Lab::new();
-    let nodes = Nodes::start(&lab);
-    let sample = Sample::single(lab.folder(), "mover", 3_000_000, 65_536);
-    let [us, seeder] =
-        [("us", "11.2.0.2"), ("seeder", "11.3.0.2")].map(|(name, at)| host(&lab, name, at));
-    let _seeding = seed(&seeder, &sample, "500k", &by_dht(&nodes.entry()));
-    nodes.learn(&sample, "11.3.0.2");
-    let mut getting = get(&us, &sample.magnet(), &by_dht(&nodes.entry()));
-    assert!(
-        wait_until(seconds(30), || have(&getting) > 500_000).is_some(),
-        "it began"
-    );
-    moves(&us, "11.2.0.2", "11.4.0.2");
+    };
+    let mut getting = pair.begin();
+    moves(&pair.us, "11.2.0.2", "11.4.0.2");
     // What it tells is up to a second old, at half a megabyte a second.
     let before = have(&getting) + 600_000;
     let again = wait_until(seconds(60), || {
         have(&getting) > before || getting.ended().is_some()
     });
     let again = again.expect("blocks again within a minute");
-    arrives(&mut getting, &us, &sample, 60);
+    pair.arrives(&mut getting, 60);
     println!(
         "the downloader moved: blocks again after {:.1} s",
         again.as_secs_f64()

@@ -5,6 +5,18 @@ use crate::stage::{Nodes, arrives, by_dht, can_run, get, host, seed, told};
 use crate::support::torrent::Sample;
 use crate::support::{seconds, wait_until};
 
+/// Two torrents; we, who seeds the first, and who seeds the second.
+fn cast(lab: &Lab) -> ([Sample; 2], [Host; 3]) {
+    let samples =
+        ["first", "second"].map(|name| Sample::single(lab.folder(), name, 300_000, 65_536));
+    let hosts = [
+        ("us", "11.2.0.2"),
+        ("seeder", "11.3.0.2"),
+        ("other", "11.4.0.2"),
+    ];
+    (samples, hosts.map(|(name, at)| host(lab, name, at)))
+}
+
 /// A first download, which leaves contacts in the state folder of `us`.
 fn meet(nodes: &Nodes, us: &Host, seeder: &Host, sample: &Sample) {
     let _seeding = seed(seeder, sample, "10M", &by_dht(&nodes.entry()));
@@ -27,14 +39,7 @@ fn one_saved_contact_is_enough() {
     }
     let lab = Lab::new();
     let mut nodes = Nodes::start(&lab);
-    let [first, second] =
-        ["first", "second"].map(|name| Sample::single(lab.folder(), name, 300_000, 65_536));
-    let hosts = [
-        ("us", "11.2.0.2"),
-        ("seeder", "11.3.0.2"),
-        ("other", "11.4.0.2"),
-    ];
-    let [us, seeder, other] = hosts.map(|(name, at)| host(&lab, name, at));
+    let ([first, second], [us, seeder, other]) = cast(&lab);
     let mut seeding = seed(&other, &second, "10M", &by_dht(&nodes.entry()));
     nodes.learn(&second, "11.4.0.2");
     meet(&nodes, &us, &seeder, &first);
@@ -56,14 +61,7 @@ fn saved_contacts_that_are_all_gone() {
         return;
     }
     let lab = Lab::new();
-    let [first, second] =
-        ["first", "second"].map(|name| Sample::single(lab.folder(), name, 300_000, 65_536));
-    let hosts = [
-        ("us", "11.2.0.2"),
-        ("seeder", "11.3.0.2"),
-        ("other", "11.4.0.2"),
-    ];
-    let [us, seeder, other] = hosts.map(|(name, at)| host(&lab, name, at));
+    let ([first, second], [us, seeder, other]) = cast(&lab);
     {
         let nodes = Nodes::start(&lab);
         meet(&nodes, &us, &seeder, &first);

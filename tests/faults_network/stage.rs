@@ -253,6 +253,69 @@ pub fn told(getting: &Process, kind: &str) -> bool {
     getting.stdout().contains(&format!("\"type\":\"{kind}\""))
 }
 
+/// One that has a torrent and one that is to get it, who meet in the DHT.
+pub struct Pair {
+    _seeding: Process,
+    pub us: Host,
+    _seeder: Host,
+    sample: Sample,
+    nodes: Nodes,
+    _lab: Lab,
+}
+
+impl Pair {
+    /// Nothing is got yet; the seeder can be found and sends at most `rate` bytes a second. `None` where no lab can be had.
+    pub fn start(name: &str, bytes: usize, rate: &str) -> Option<Pair> {
+        Pair::on_lines(name, bytes, rate, |_| ())
+    }
+
+    /// The same over lines made by `spoil`.
+    pub fn on_lines(name: &str, bytes: usize, rate: &str, spoil: impl Fn(&Host)) -> Option<Pair> {
+        if !can_run() {
+            return None;
+        }
+        let lab = Lab::new();
+        let nodes = Nodes::start(&lab);
+        let sample = Sample::single(lab.folder(), name, bytes, 65_536);
+        let [us, seeder] =
+            [("us", "11.2.0.2"), ("seeder", "11.3.0.2")].map(|(name, at)| host(&lab, name, at));
+        spoil(&us);
+        spoil(&seeder);
+        let seeding = seed(&seeder, &sample, rate, &by_dht(&nodes.entry()));
+        nodes.learn(&sample, "11.3.0.2");
+        Some(Pair {
+            _seeding: seeding,
+            us,
+            _seeder: seeder,
+            sample,
+            nodes,
+            _lab: lab,
+        })
+    }
+
+    /// Starts to get it.
+    pub fn get(&self) -> Process {
+        get(
+            &self.us,
+            &self.sample.magnet(),
+            &by_dht(&self.nodes.entry()),
+        )
+    }
+
+    /// The same, and waits for the first half megabyte.
+    pub fn begin(&self) -> Process {
+        let getting = self.get();
+        let began = wait_until(seconds(30), || have(&getting) > 500_000);
+        assert!(began.is_some(), "it began");
+        getting
+    }
+
+    /// As [`arrives`].
+    pub fn arrives(&self, getting: &mut Process, limit: u64) -> std::time::Duration {
+        arrives(getting, &self.us, &self.sample, limit)
+    }
+}
+
 /// Waits until a `get` ends with 0 and the right content; after how long.
 pub fn arrives(
     getting: &mut Process,
