@@ -23,7 +23,7 @@ mod value;
 
 use std::time::{Duration, Instant};
 
-use dht::Role;
+use dht::{LookupReport, Role};
 use tokio::time::timeout;
 
 use super::exit::{ExitCode, Failure};
@@ -31,9 +31,10 @@ use super::network;
 use super::plan::{DhtPlan, IdPlan, NetworkPlan};
 use super::report::Reporter;
 use super::update::Update;
-use crate::io::{Client, DhtHandle};
+use crate::io::{Client, DhtHandle, Search, SearchEvent, Trace};
 
 pub(super) use get::newest;
+use lookup::progress;
 
 /// How long a command waits for a first node, and then for a table.
 const JOIN_TIMEOUT: Duration = Duration::from_secs(20);
@@ -108,6 +109,24 @@ impl Session {
         let mut status = session.dht.status();
         let _ = timeout(JOIN_TIMEOUT, status.wait_for(|status| status.joined)).await;
         Ok(session)
+    }
+
+    /// Runs a search to its end and shows how far it is; `heard` gets everything else that is found.
+    async fn search(
+        &self,
+        search: Search,
+        trace: Trace,
+        reporter: &mut Reporter,
+        mut heard: impl FnMut(SearchEvent, &mut Reporter),
+    ) -> Result<LookupReport, Failure> {
+        let mut events = self.dht.search(search, trace).await;
+        loop {
+            match events.recv().await.ok_or_else(ended)? {
+                SearchEvent::Progress(report) => reporter.state(Instant::now(), &progress(&report)),
+                SearchEvent::Done(report) => return Ok(report),
+                event => heard(event, reporter),
+            }
+        }
     }
 
     async fn close(self) {

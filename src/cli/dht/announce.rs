@@ -11,9 +11,9 @@ use super::super::format::duration;
 use super::super::plan::AnnouncePlan;
 use super::super::report::{Reporter, Style};
 use super::super::wording::count;
-use super::lookup::{effort, progress};
-use super::{Session, ended};
-use crate::io::{Search, SearchEvent, Trace};
+use super::Session;
+use super::lookup::effort;
+use crate::io::{Search, Trace};
 
 /// Runs it.
 ///
@@ -24,19 +24,8 @@ pub(super) async fn run(plan: &AnnouncePlan, reporter: &mut Reporter) -> Result<
     let session = Session::joined(&plan.network, reporter).await?;
     let port = plan.port.unwrap_or_else(|| session.client.port());
     let search = Search::Announce(plan.info_hash, port, Part::Peer);
-    let mut events = session.dht.search(search, Trace::Off).await;
-    let mut last = None;
-    while let Some(event) = events.recv().await {
-        match event {
-            SearchEvent::Progress(report) => reporter.state(Instant::now(), &progress(&report)),
-            SearchEvent::Done(report) => {
-                last = Some(report);
-                break;
-            }
-            _ => {}
-        }
-    }
-    let report = last.ok_or_else(ended)?;
+    let report = session.search(search, Trace::Off, reporter, |_, _| ());
+    let report = report.await?;
     session.close().await;
     let (nodes, elapsed) = (report.announced, duration(report.elapsed));
     if reporter.style() == Style::Json {

@@ -8,8 +8,8 @@ use super::super::exit::{ExitCode, Failure};
 use super::super::format::duration;
 use super::super::plan::{FindPlan, Trace};
 use super::super::report::{Reporter, Style};
-use super::lookup::{effort, progress, tell_answer, tell_header};
-use super::{Session, ended};
+use super::Session;
+use super::lookup::{effort, tell_answer, tell_header};
 use crate::io::{self, Search, SearchEvent};
 
 /// Runs it.
@@ -24,23 +24,13 @@ pub(super) async fn run(plan: &FindPlan, reporter: &mut Reporter) -> Result<Exit
         Trace::On => io::Trace::On,
     };
     tell_header(plan.trace, reporter);
-    let mut events = session
-        .dht
-        .search(Search::Nodes(plan.target), tracing)
-        .await;
-    let mut last = None;
-    while let Some(event) = events.recv().await {
-        match event {
-            SearchEvent::Answered(answer) => tell_answer(started.elapsed(), &answer, reporter),
-            SearchEvent::Progress(report) => reporter.state(Instant::now(), &progress(&report)),
-            SearchEvent::Done(report) => {
-                last = Some(report);
-                break;
-            }
-            _ => {}
+    let heard = |event, reporter: &mut Reporter| {
+        if let SearchEvent::Answered(answer) = event {
+            tell_answer(started.elapsed(), &answer, reporter);
         }
-    }
-    let report = last.ok_or_else(ended)?;
+    };
+    let search = Search::Nodes(plan.target);
+    let report = session.search(search, tracing, reporter, heard).await?;
     tell(&report, reporter);
     session.close().await;
     if report.closest.is_empty() {

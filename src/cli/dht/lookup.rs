@@ -12,7 +12,7 @@ use super::super::format::duration;
 use super::super::plan::{LookupPlan, Trace};
 use super::super::report::{Reporter, Style};
 use super::super::update::Update;
-use super::{Session, ended};
+use super::Session;
 use crate::io::{self, Answer, Search, SearchEvent};
 
 /// Runs it.
@@ -30,29 +30,21 @@ pub(super) async fn run(plan: &LookupPlan, reporter: &mut Reporter) -> Result<Ex
     };
     let mut picture = drawing::blank(plan.info_hash);
     let search = Search::Peers(plan.info_hash);
-    let mut events = session.dht.search(search, tracing).await;
-    let (mut found, mut last) = (Vec::new(), None);
+    let mut found = Vec::new();
     tell_header(plan.trace, reporter);
-    while let Some(event) = events.recv().await {
-        match event {
-            SearchEvent::Peers(peers) => found.extend(peers),
-            SearchEvent::Answered(answer) => {
-                let elapsed = started.elapsed();
-                picture.dots.push(drawing::dot(elapsed, &answer));
-                if plan.trace == Trace::On {
-                    tell_answer(elapsed, &answer, reporter);
-                }
+    let heard = |event, reporter: &mut Reporter| match event {
+        SearchEvent::Peers(peers) => found.extend(peers),
+        SearchEvent::Answered(answer) => {
+            let elapsed = started.elapsed();
+            picture.dots.push(drawing::dot(elapsed, &answer));
+            if plan.trace == Trace::On {
+                tell_answer(elapsed, &answer, reporter);
             }
-            SearchEvent::Progress(report) => reporter.state(Instant::now(), &progress(&report)),
-            SearchEvent::Done(report) => {
-                last = Some(report);
-                break;
-            }
-            // What only searches of other kinds tell.
-            _ => {}
         }
-    }
-    let report = last.ok_or_else(ended)?;
+        // What only searches of other kinds tell.
+        _ => {}
+    };
+    let report = session.search(search, tracing, reporter, heard).await?;
     tell_peers(&mut found, &report, reporter);
     session.close().await;
     if let Some(path) = &plan.svg {

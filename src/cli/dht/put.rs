@@ -13,8 +13,8 @@ use super::super::format::duration;
 use super::super::plan::{KeySource, PutPlan, Secret, Stored, Wanted};
 use super::super::report::{Reporter, Style};
 use super::super::wording::count;
-use super::lookup::{effort, progress};
-use super::{Session, ended, get, key};
+use super::lookup::effort;
+use super::{Session, get, key};
 use crate::io::{DhtHandle, Search, SearchEvent, Trace};
 use crate::metainfo::Publisher;
 
@@ -40,20 +40,16 @@ pub(super) async fn run(plan: &PutPlan, reporter: &mut Reporter) -> Result<ExitC
         item: item.clone(),
         cas,
     };
-    let mut events = session.dht.search(search, Trace::Off).await;
     let mut outcome = Outcome::default();
-    let report = loop {
-        match events.recv().await.ok_or_else(ended)? {
-            SearchEvent::Item { item, .. } => outcome.newer = outcome.newer.max(item.seq()),
-            SearchEvent::Refused(code) => {
-                outcome.refusals += 1;
-                outcome.codes.insert(code);
-            }
-            SearchEvent::Progress(report) => reporter.state(Instant::now(), &progress(&report)),
-            SearchEvent::Done(report) => break report,
-            _ => {}
+    let heard = |event, _: &mut Reporter| match event {
+        SearchEvent::Item { item, .. } => outcome.newer = outcome.newer.max(item.seq()),
+        SearchEvent::Refused(code) => {
+            outcome.refusals += 1;
+            outcome.codes.insert(code);
         }
+        _ => {}
     };
+    let report = session.search(search, Trace::Off, reporter, heard).await?;
     session.close().await;
     tell(&item, plan, &outcome, &report, reporter);
     if report.announced == 0 {

@@ -11,8 +11,8 @@ use super::super::exit::{ExitCode, Failure};
 use super::super::format::duration;
 use super::super::plan::NetworkPlan;
 use super::super::report::{Reporter, Style};
-use super::lookup::{effort, progress};
-use super::{Session, ended};
+use super::Session;
+use super::lookup::effort;
 use crate::io::{self, Sample, Search, SearchEvent, Trace};
 
 /// Runs it; a hash that several nodes store is printed once.
@@ -27,20 +27,14 @@ pub(super) async fn run(
     let seed = io::seed().map_err(|error| Failure::io("the system has no randomness", &error))?;
     let target = target.unwrap_or_else(|| Id::random(&mut ChaCha8Rng::from_seed(seed)));
     let session = Session::joined(plan, reporter).await?;
-    let mut events = session.dht.search(Search::Sample(target), Trace::Off).await;
-    let (mut samples, mut last) = (Vec::new(), None);
-    while let Some(event) = events.recv().await {
-        match event {
-            SearchEvent::Samples(sample) => samples.push(sample),
-            SearchEvent::Progress(report) => reporter.state(Instant::now(), &progress(&report)),
-            SearchEvent::Done(report) => {
-                last = Some(report);
-                break;
-            }
-            _ => {}
+    let mut samples = Vec::new();
+    let heard = |event, _: &mut Reporter| {
+        if let SearchEvent::Samples(sample) = event {
+            samples.push(sample);
         }
-    }
-    let report = last.ok_or_else(ended)?;
+    };
+    let search = Search::Sample(target);
+    let report = session.search(search, Trace::Off, reporter, heard).await?;
     session.close().await;
     let hashes: BTreeSet<Id> = samples.iter().flat_map(|it| it.hashes.clone()).collect();
     tell(&samples, &hashes, &report, reporter);

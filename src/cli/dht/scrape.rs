@@ -11,8 +11,8 @@ use super::super::format::duration;
 use super::super::plan::NetworkPlan;
 use super::super::report::{Reporter, Style};
 use super::super::wording::count;
-use super::lookup::{effort, progress};
-use super::{Session, ended};
+use super::Session;
+use super::lookup::effort;
 use crate::io::{Search, SearchEvent, Trace};
 use crate::metainfo::InfoHash;
 
@@ -28,23 +28,14 @@ pub(super) async fn run(
     reporter.about(info_hash);
     let session = Session::joined(plan, reporter).await?;
     let search = Search::Scrape(info_hash);
-    let mut events = session.dht.search(search, Trace::Off).await;
-    let (mut all, mut nodes, mut last) = ((Bloom::default(), Bloom::default()), 0, None);
-    while let Some(event) = events.recv().await {
-        match event {
-            SearchEvent::Scraped { seeds, peers } => {
-                nodes += 1;
-                all = (all.0.union(&seeds), all.1.union(&peers));
-            }
-            SearchEvent::Progress(report) => reporter.state(Instant::now(), &progress(&report)),
-            SearchEvent::Done(report) => {
-                last = Some(report);
-                break;
-            }
-            _ => {}
+    let (mut all, mut nodes) = ((Bloom::default(), Bloom::default()), 0);
+    let heard = |event, _: &mut Reporter| {
+        if let SearchEvent::Scraped { seeds, peers } = event {
+            nodes += 1;
+            all = (all.0.union(&seeds), all.1.union(&peers));
         }
-    }
-    let report = last.ok_or_else(ended)?;
+    };
+    let report = session.search(search, Trace::Off, reporter, heard).await?;
     session.close().await;
     let (seeds, peers) = (all.0.estimate().round(), all.1.estimate().round());
     if reporter.style() == Style::Json {
