@@ -15,6 +15,7 @@ use rand_chacha::ChaCha8Rng;
 use support::client::{Bench, STUCK, events, served};
 use support::peer::{BLOCK, Conduct, Peer};
 use support::torrent::Sample;
+use support::wait_until;
 
 /// Slow enough that a download can be interrupted often: about 5 MB/s.
 const SLOW: Conduct = Conduct {
@@ -63,6 +64,11 @@ fn killed_at_twenty_moments_no_recorded_piece_is_fetched_again() {
         );
         process.kill();
         kills += 1;
+        // The peer may still be answering the dead one: those blocks are not what the next is waited for.
+        wait_until(STUCK, || {
+            let seen = peer.seen();
+            seen.ended >= seen.connections
+        });
         let have = events(&process, "progress");
         let have = have.iter().filter(|it| it["state"] == "downloading");
         let have = have.filter_map(|it| it["have"].as_u64()).max().unwrap_or(0);
