@@ -13,6 +13,7 @@ pub mod popularity;
 pub mod regions;
 pub mod sessions;
 
+use day::DayCycle;
 use loss::Loss;
 use nat::Classes;
 use regions::Geography;
@@ -41,6 +42,18 @@ impl Internet {
             loss: Loss::of(0.01),
             classes: Classes::open(),
             sessions: Sessions::none(),
+        }
+    }
+
+    /// The usual one without the day's tide: people come and go, and are as many at any hour.
+    #[must_use]
+    pub fn without_tide() -> Internet {
+        Internet {
+            sessions: Sessions {
+                day: DayCycle::none(),
+                ..Sessions::default()
+            },
+            ..Internet::default()
         }
     }
 }

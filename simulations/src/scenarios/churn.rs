@@ -19,10 +19,8 @@ use dht::{Config, Endpoint, Families, Id, Node};
 
 use crate::machine::Machine;
 use crate::model::Internet;
-use crate::model::day::DayCycle;
 use crate::model::nat::HostClass;
 use crate::model::regions::Region;
-use crate::model::sessions::Sessions;
 use crate::oracle;
 use crate::population::{self, Population};
 use crate::report::Report;
@@ -162,16 +160,9 @@ pub(crate) struct Field {
 impl Field {
     /// A network in which people come and go, and hosts that stay and measure.
     fn grow(plan: &Plan) -> Field {
-        let sessions = Sessions {
-            day: DayCycle::none(),
-            ..Sessions::default()
-        };
         let mut people = Population::new(population::Plan {
             ours: plan.ours,
-            internet: Internet {
-                sessions,
-                ..Internet::default()
-            },
+            internet: Internet::without_tide(),
             ..population::Plan::reference(plan.nodes, plan.seed)
         });
         people.run(people.plan().arrival / 2);

@@ -16,10 +16,8 @@ use dht::Id;
 use super::arena;
 use super::freshness::{self, Freshness};
 use crate::model::Internet;
-use crate::model::day::DayCycle;
 use crate::model::nat::HostClass;
 use crate::model::regions::Region;
-use crate::model::sessions::Sessions;
 use crate::oracle;
 use crate::population::{self, Population};
 use crate::report::{Report, Run};
@@ -154,16 +152,9 @@ struct Group {
 
 /// A network in which people come and go, and which is settled.
 fn network(plan: &Plan) -> Population {
-    let sessions = Sessions {
-        day: DayCycle::none(),
-        ..Sessions::default()
-    };
     let mut people = Population::new(population::Plan {
         ours: plan.ours,
-        internet: Internet {
-            sessions,
-            ..Internet::default()
-        },
+        internet: Internet::without_tide(),
         ..population::Plan::reference(plan.nodes, plan.seed)
     });
     people.grow(REST);
