@@ -21,6 +21,9 @@ pub const MAX_PEERS: usize = 400;
 /// Longest text of a tracker that is kept, in bytes.
 pub const MAX_TEXT: usize = 256;
 
+/// Longest content type shown, in bytes: `application/problem+json` and some room.
+pub const MAX_KIND: usize = 64;
+
 /// Longest `trackerid` that is sent back, in bytes.
 pub const MAX_TRACKER_ID: usize = 256;
 
@@ -121,6 +124,10 @@ pub enum Failure {
     /// The answer is no tracker's: HTML, say.
     #[error("what it sends is no tracker's answer")]
     NotBencode,
+    /// As `NotBencode`, and it says itself that it is something else: a captive portal's page, say. The content type
+    /// without its parameters, at most [`MAX_KIND`] bytes, fit for a terminal.
+    #[error("what it sends is no tracker's answer: {0}")]
+    Page(String),
     /// The answer is longer than any tracker's.
     #[error("its answer is too long")]
     TooLong,
@@ -145,6 +152,21 @@ pub enum Failure {
     /// The operating system's words.
     #[error("{0}")]
     System(String),
+}
+
+impl Failure {
+    /// The same, and of what kind the answer claims to be (an HTTP `Content-Type`), where it is no tracker's.
+    pub fn of_kind(self, kind: Option<&[u8]>) -> Failure {
+        let Some(kind) = kind.filter(|_| self == Failure::NotBencode) else {
+            return self;
+        };
+        let kind = kind.split(|byte| *byte == b';').next().unwrap_or_default();
+        let kind = text(kind.get(..MAX_KIND.min(kind.len())).unwrap_or_default());
+        match kind.trim() {
+            "" => self,
+            kind => Failure::Page(kind.to_owned()),
+        }
+    }
 }
 
 /// A tracker's text, fit for a terminal: control characters gone, at most [`MAX_TEXT`] bytes.

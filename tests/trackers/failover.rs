@@ -60,6 +60,10 @@ async fn answers_that_are_none() {
     let dead = Tracker::saying("200 OK", b"<!DOCTYPE html><title>Sign in</title>".to_vec());
     let why = fails_over("HTML", &dead.url(), REFUSED).await;
     assert_eq!(why, Some(Failure::NotBencode));
+    let page = b"<!DOCTYPE html><title>Sign in</title>".to_vec();
+    let portal = Tracker::typed("text/html; charset=utf-8", page);
+    let why = fails_over("a captive portal", &portal.url(), REFUSED).await;
+    assert_eq!(why, Some(Failure::Page("text/html".into())));
     let dead = Tracker::saying("200 OK", b"d14:failure reason12:unregisterede".to_vec());
     let why = fails_over("a failure reason", &dead.url(), REFUSED).await;
     assert_eq!(why, Some(Failure::Reason("unregistered".into())));

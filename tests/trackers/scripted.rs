@@ -54,6 +54,12 @@ impl Tracker {
         Tracker::http(move |_, stream| respond(stream, status, "", &body))
     }
 
+    /// One that answers everything with status 200 and a body of this content type.
+    pub fn typed(kind: &'static str, body: Vec<u8>) -> Tracker {
+        let header = format!("Content-Type: {kind}\r\n");
+        Tracker::http(move |_, stream| respond(stream, "200 OK", &header, &body))
+    }
+
     /// A good one that names these peers.
     pub fn good(peers: &[SocketAddr]) -> Tracker {
         Tracker::saying("200 OK", reply(peers))

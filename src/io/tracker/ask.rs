@@ -9,6 +9,7 @@ use super::asker::Asker;
 use super::{http, udp};
 use crate::metainfo::InfoHash;
 use crate::tracker::exchange::{Answer, Question};
+use crate::tracker::http::{parse_reply, parse_scrape};
 use crate::tracker::{Announce, Failure, Reply, Scheme, ScrapeReply, TrackerUrl};
 
 impl Asker {
@@ -34,8 +35,7 @@ impl Asker {
     ) -> Result<Reply, Failure> {
         if url.scheme() != Scheme::Udp {
             let query = crate::tracker::http::query(&announce);
-            let body = http::fetch(self, url, &query, addresses).await?;
-            return crate::tracker::http::parse_reply(&body);
+            return http::fetch(self, url, &query, addresses, parse_reply).await;
         }
         let question = Question::Announce(announce, url.url_data());
         match udp::ask(self, addresses, question).await? {
@@ -60,8 +60,7 @@ impl Asker {
         let addresses = addresses.ok_or(Failure::Unreachable)?;
         if url.scheme() != Scheme::Udp {
             let query = crate::tracker::http::scrape_query(hashes);
-            let body = http::fetch(self, &url, &query, addresses).await?;
-            return crate::tracker::http::parse_scrape(&body);
+            return http::fetch(self, &url, &query, addresses, parse_scrape).await;
         }
         match udp::ask(self, addresses, Question::Scrape(hashes.to_vec())).await? {
             Answer::Scrape(torrents) => Ok(hashes.iter().copied().zip(torrents).collect()),

@@ -12,7 +12,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use reqwest::dns::{Addrs, Name, Resolve, Resolving};
-use reqwest::header::LOCATION;
+use reqwest::header::{CONTENT_TYPE, HeaderValue, LOCATION};
 use reqwest::{Client, Response, StatusCode, redirect};
 use rustls_platform_verifier::BuilderVerifierExt;
 use tokio::time::timeout;
@@ -34,19 +34,28 @@ const CONNECT_TIMEOUT: Duration = Duration::from_secs(8);
 /// For everything together.
 const DEADLINE: Duration = Duration::from_secs(20);
 
-/// The body that the tracker sends for this query; `addresses` are those of the URL's host.
+/// What the tracker sends for this query, as `read` takes it; `addresses` are those of the URL's host.
 ///
 /// # Errors
-/// Whatever keeps the tracker from answering with a body.
-pub(super) async fn fetch(
+/// Whatever keeps the tracker from answering with a body that can be read.
+pub(super) async fn fetch<T>(
     asker: &Asker,
     url: &TrackerUrl,
     query: &str,
     addresses: Vec<SocketAddr>,
-) -> Result<Vec<u8>, Failure> {
-    timeout(DEADLINE, follow(asker, url, query, addresses))
+    read: impl Fn(&[u8]) -> Result<T, Failure>,
+) -> Result<T, Failure> {
+    let page = timeout(DEADLINE, follow(asker, url, query, addresses))
         .await
-        .unwrap_or(Err(Failure::Silent))
+        .unwrap_or(Err(Failure::Silent))?;
+    let kind = page.kind.as_ref().map(HeaderValue::as_bytes);
+    read(&page.body).map_err(|failure| failure.of_kind(kind))
+}
+
+/// What came with status 200.
+struct Page {
+    body: Vec<u8>,
+    kind: Option<HeaderValue>,
 }
 
 async fn follow(
@@ -54,7 +63,7 @@ async fn follow(
     url: &TrackerUrl,
     query: &str,
     mut addresses: Vec<SocketAddr>,
-) -> Result<Vec<u8>, Failure> {
+) -> Result<Page, Failure> {
     let is_v4 = addresses.first().is_some_and(SocketAddr::is_ipv4);
     let mut at = url.clone();
     let mut asked = url.with_query(query);
@@ -80,9 +89,10 @@ async fn follow(
             }
             continue;
         }
+        let kind = response.headers().get(CONTENT_TYPE).cloned();
         let body = body(response).await?;
         return match status {
-            StatusCode::OK => Ok(body),
+            StatusCode::OK => Ok(Page { body, kind }),
             // Some trackers give their reason with an error status.
             _ => match parse_reply(&body) {
                 Err(Failure::Reason(reason)) => Err(Failure::Reason(reason)),

@@ -5,6 +5,7 @@ use std::time::Duration;
 use bencode::Endpoint;
 use proptest::prelude::*;
 
+use super::super::announce::MAX_KIND;
 use super::super::http::{
     Form, MAX_SCRAPE, QueryError, parse_query, parse_reply, parse_scrape, parse_scrape_query,
     query, scrape_query, write_failure, write_reply, write_scrape,
@@ -184,6 +185,28 @@ fn what_is_no_tracker_s_is_told_apart() {
         Err(Failure::Reason(text)) => assert!(text.len() <= 256, "{}", text.len()),
         other => panic!("{other:?}"),
     }
+}
+
+/// Rows N14: what a portal's page claims to be is shown, without parameters, cut, fit for a terminal.
+#[test]
+fn a_page_says_what_it_is() {
+    let shown = |kind: &[u8]| Failure::NotBencode.of_kind(Some(kind)).to_string();
+    assert_eq!(
+        shown(b"text/html; charset=utf-8"),
+        "what it sends is no tracker's answer: text/html"
+    );
+    assert_eq!(
+        shown(b"text/\x1b[31mhtml"),
+        "what it sends is no tracker's answer: text/[31mhtml"
+    );
+    assert!(shown(&[b'x'; 5000]).len() <= 40 + MAX_KIND);
+    assert!(shown(&[0xff; 5000]).len() <= 40 + 3 * MAX_KIND);
+    for nothing in [None, Some(&b""[..]), Some(b" ;charset=x")] {
+        assert_eq!(Failure::NotBencode.of_kind(nothing), Failure::NotBencode);
+    }
+    // Its own words say more.
+    let reason = Failure::Reason("full".into());
+    assert_eq!(reason.clone().of_kind(Some(b"text/html")), reason);
 }
 
 #[test]
