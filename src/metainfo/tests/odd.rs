@@ -76,6 +76,41 @@ fn names_that_meet_are_numbered() {
     assert_ne!(paths(&info)[0], paths(&info)[1]);
 }
 
+/// Rows C10: names that differ by Unicode normalisation alone, or by it and case, are one name; each keeps its own spelling.
+#[test]
+fn names_that_are_one_when_normalised_are_numbered() {
+    let table: &[(&[&str], &[&str])] = &[
+        (
+            &["\u{e9}.txt", "e\u{301}.txt"],
+            &["n/\u{e9}.txt", "n/e\u{301} (2).txt"],
+        ),
+        (
+            &["e\u{301}", "\u{c9}", "E\u{301}"],
+            &["n/e\u{301}", "n/\u{c9} (2)", "n/E\u{301} (3)"],
+        ),
+        // Two marks in either order; Hangul; a folder where a file is.
+        (
+            &["q\u{307}\u{323}", "q\u{323}\u{307}"],
+            &["n/q\u{307}\u{323}", "n/q\u{323}\u{307} (2)"],
+        ),
+        (
+            &["\u{ac00}", "\u{1100}\u{1161}"],
+            &["n/\u{ac00}", "n/\u{1100}\u{1161} (2)"],
+        ),
+        (
+            &["\u{e9}", "e\u{301}/a", "e\u{301}/b"],
+            &["n/\u{e9}", "n/e\u{301} (2)/a", "n/e\u{301} (2)/b"],
+        ),
+        // What only looks alike (a ligature, full width) is another name, as it is for file systems; and alone
+        // every name stays as it is.
+        (&["\u{fb01}", "fi"], &["n/\u{fb01}", "n/fi"]),
+        (&["e\u{301}/a", "b"], &["n/e\u{301}/a", "n/b"]),
+    ];
+    for (given, expected) in table {
+        assert_eq!(paths(&of(given).unwrap()), *expected, "{given:?}");
+    }
+}
+
 /// Rows C10: twenty thousand files of one name are numbered without a search for each.
 #[test]
 fn many_files_of_one_name() {
