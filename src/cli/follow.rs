@@ -401,7 +401,9 @@ fn failure(failed: Failed) -> Failure {
         Failed::Storage(error) => {
             let code = match &error {
                 OpenError::NoSpace { .. } => ExitCode::DiskFull,
-                OpenError::Locked { .. } | OpenError::Conflict { .. } => ExitCode::Conflict,
+                OpenError::Locked { .. }
+                | OpenError::Conflict { .. }
+                | OpenError::Others { .. } => ExitCode::Conflict,
                 _ => ExitCode::Io,
             };
             let failure = Failure::new(code, error.to_string());

@@ -2,9 +2,8 @@
 //!
 //! Beside the journals lies a file for each name in each output folder, locked as long as a torrent of that name is
 //! open there: by one torrent of a single file, or by any number of those that share a folder. It holds the info hash
-//! of the last single file. Invariant: the unfinished file of one torrent is not taken over by another as long as the
-//! first one's journal is there. Not seen: the same path inside of a folder that two torrents share; `foreign` and the
-//! hashes find that out, at the cost of fetching it again.
+//! of the last single file, or those of all that share the folder: `neighbours` compares their files. Invariant: the
+//! unfinished file of one torrent is not taken over by another as long as the first one's journal is there.
 
 use std::io::{self, Read};
 use std::os::unix::fs::FileExt;

@@ -40,6 +40,12 @@ pub enum OpenError {
         /// What is there.
         path: PathBuf,
     },
+    /// Another torrent that shares the folder has this file and has not finished it.
+    #[error("{} belongs to another torrent, which has not finished it", path.display())]
+    Others {
+        /// The file's final path.
+        path: PathBuf,
+    },
     /// A newer version of this program left its notes there.
     #[error("{} was written by a newer version (format {version})", path.display())]
     Newer {

@@ -78,3 +78,22 @@ pub(super) fn try_flock(path: &Path, operation: FlockOperation) -> io::Result<Fl
         Err(error) => Err(error.into()),
     }
 }
+
+/// Whether somebody holds the lock at this moment. For a moment it is held here: not for those that could be about to
+/// take it, unless something else keeps them away.
+pub(crate) fn is_taken(path: &Path) -> io::Result<bool> {
+    let tried = try_flock(path, FlockOperation::NonBlockingLockShared)?;
+    Ok(matches!(tried, Flock::Others(_)))
+}
+
+/// Takes the lock, after whoever has it: for what takes no longer than reading some notes.
+pub(crate) fn wait(path: &Path) -> io::Result<Lock> {
+    let file = OpenOptions::new()
+        .read(true)
+        .write(true)
+        .create(true)
+        .truncate(false)
+        .open(path)?;
+    rustix::io::retry_on_intr(|| rustix::fs::flock(&file, FlockOperation::LockExclusive))?;
+    Ok(Lock::of(file))
+}

@@ -22,6 +22,7 @@ mod layout;
 mod lock;
 #[cfg(test)]
 mod memory;
+mod neighbours;
 mod notes;
 mod open;
 mod peers;

@@ -21,7 +21,8 @@ use super::files::Files;
 use super::foreign;
 use super::journal::{self, Record, Unreadable};
 use super::layout::Layout;
-use super::lock::{Lock, Tried, lock};
+use super::lock::{self, Lock, Tried};
+use super::neighbours::{Neighbours, Newcomer};
 use super::notes::{Beginning, Notes, ranges};
 use super::sync::Unsynced;
 use crate::metainfo::{Info, InfoHash};
@@ -58,7 +59,8 @@ impl Disk {
     /// how far it is.
     ///
     /// # Errors
-    /// See [`OpenError`]. Nothing was changed then but folders made and files locked.
+    /// See [`OpenError`]. Nothing was changed then but folders made, files locked and, of a torrent
+    /// in a folder, a journal begun that claims nothing.
     pub fn open(
         info: Arc<Info>,
         location: Location,
@@ -86,7 +88,7 @@ impl Disk {
         let layout = Arc::new(layout);
         let Location { output, state } = location;
         let kept = match &state {
-            Some(state) => Some(keep(state, &output, (hash, &layout), mode)?),
+            Some(state) => Some(keep(state, &output, (hash, info, &layout), mode)?),
             None => None,
         };
         let records = kept.as_ref().map_or(&[][..], |kept| &kept.records);
@@ -226,13 +228,22 @@ fn look_below(root: &Path, layout: &Arc<Layout>) -> Result<Files, OpenError> {
 fn keep(
     state: &Path,
     output: &Path,
-    (hash, layout): (InfoHash, &Layout),
+    (hash, info, layout): (InfoHash, &Bytes, &Layout),
     mode: OpenMode,
 ) -> Result<Kept, OpenError> {
     make_folder(state).map_err(refused(state, "create"))?;
+    let name = name_path(state, output, layout).map_err(refused(output, "find"))?;
+    let is_folder = layout
+        .files
+        .first()
+        .is_some_and(|entry| entry.path.len() > 1);
+    let gate = name.with_extension("gate");
+    let _gate = is_folder
+        .then(|| lock::wait(&gate).map_err(refused(&gate, "lock")))
+        .transpose()?;
     let path = journal_path(state, output, hash).map_err(refused(output, "find"))?;
     let lock_path = path.with_extension("lock");
-    let lock = match lock(&lock_path).map_err(refused(&lock_path, "lock"))? {
+    let lock = match lock::lock(&lock_path).map_err(refused(&lock_path, "lock"))? {
         Tried::Locked(lock) => lock,
         Tried::Taken(process) => {
             return Err(OpenError::Locked {
@@ -241,7 +252,7 @@ fn keep(
             });
         }
     };
-    let lock = lock.and(have_name(state, output, (hash, layout), mode)?);
+    let lock = lock.and(have_name(state, output, (hash, layout), &name, mode)?);
     let records = match journal::read(&path, hash) {
         Ok(contents) => contents.records,
         Err(Unreadable::Missing) => Vec::new(),
@@ -254,6 +265,24 @@ fn keep(
         Err(Unreadable::Newer(version)) => return Err(OpenError::Newer { path, version }),
         Err(Unreadable::Io(error)) => return Err(refused(&path, "read")(error)),
     };
+    if is_folder {
+        let folder = folder_digest(output).map_err(refused(output, "find"))?;
+        let neighbours = Neighbours {
+            list: &name,
+            output,
+            journal: &|hash| state.join(format!("{hash}-{folder}.journal")),
+        };
+        let newcomer = Newcomer {
+            hash,
+            layout,
+            info,
+            recorded: &Recorded::new(layout, &records),
+            mode,
+        };
+        if let Some(path) = neighbours.meet(&newcomer).map_err(refused(&name, "read"))? {
+            return Err(OpenError::Others { path });
+        }
+    }
     Ok(Kept {
         path,
         lock,
@@ -266,24 +295,35 @@ fn have_name(
     state: &Path,
     output: &Path,
     (hash, layout): (InfoHash, &Layout),
+    path: &Path,
     mode: OpenMode,
 ) -> Result<Lock, OpenError> {
-    let top = output.join(&layout.name);
-    let whole = whole_path(&top).map_err(refused(output, "find"))?;
-    let folder = digest_of(&whole_path(output).map_err(refused(output, "find"))?);
-    let path = state.join(format!("{}.name", digest_of(&whole)));
+    let folder = folder_digest(output).map_err(refused(output, "find"))?;
     let has_journal = |hash: &str| state.join(format!("{hash}-{folder}.journal")).exists();
-    match claim::claim(&path, output, layout, hash, mode, has_journal)
-        .map_err(refused(&path, "lock"))?
+    match claim::claim(path, output, layout, hash, mode, has_journal)
+        .map_err(refused(path, "lock"))?
     {
         Claimed::Ours(lock) => Ok(lock),
-        Claimed::Others => Err(OpenError::Conflict { path: top }),
+        Claimed::Others => Err(OpenError::Conflict {
+            path: output.join(&layout.name),
+        }),
     }
+}
+
+/// The file for claims to the torrent's name.
+fn name_path(state: &Path, output: &Path, layout: &Layout) -> io::Result<PathBuf> {
+    let whole = whole_path(&output.join(&layout.name))?;
+    Ok(state.join(format!("{}.name", digest_of(&whole))))
+}
+
+/// What stands for the output folder in the names of journals.
+fn folder_digest(output: &Path) -> io::Result<String> {
+    Ok(digest_of(&whole_path(output)?))
 }
 
 /// The same torrent may lie in two folders, in two states.
 fn journal_path(state: &Path, output: &Path, hash: InfoHash) -> io::Result<PathBuf> {
-    let folder = digest_of(&whole_path(output)?);
+    let folder = folder_digest(output)?;
     Ok(state.join(format!("{hash}-{folder}.journal")))
 }
 

@@ -4,6 +4,7 @@ mod faults;
 mod files;
 mod foreign;
 mod journals;
+mod neighbours;
 mod real;
 mod restarts;
 mod shapes;
