@@ -13,7 +13,7 @@ mod support;
 use std::fs;
 use std::time::{Duration, Instant};
 
-use drive::{Drive, Honesty, Mounted};
+use drive::{Drive, Honesty, Mounted, Spelling};
 use support::client::{Bench, STUCK, events, leech, seed, served};
 use support::peer::{BLOCK, Conduct, Peer};
 use support::process::Process;
@@ -161,8 +161,49 @@ fn a_file_too_large_for_its_file_system_is_said() {
     assert!(peer.seen().asked_again.is_empty(), "had and asked again");
 }
 
-/// Rows S12: read-only from the start, and becoming so: path and reason are told, and once it can be written to the same
-/// command goes on where it was.
+/// Rows S20, C10: a drive that tells neither case nor normalisation apart and respells every name: each of the torrent's files
+/// gets one of its own, the content is right, and the next run finds all of it.
+#[test]
+fn a_drive_that_folds_names_gets_every_file_once() {
+    let Some((mut bench, drive, _mounted)) = bench() else {
+        return;
+    };
+    drive.break_it(|faults| faults.spelling = Spelling::Folded);
+    let files = [
+        ("Read.txt", 40_000),
+        ("read.TXT", 50_000),
+        ("D/\u{e9}", 60_000),
+        ("d/e\u{301}", 70_000),
+        ("d/\u{c9}", 80_000),
+    ];
+    let names = [
+        "Read.txt",
+        "read (2).TXT",
+        "D/\u{e9}",
+        "d/e\u{301} (2)",
+        "d/\u{c9} (3)",
+    ];
+    let sample = Sample::multi(bench.folder(), "Folded", &files, 16_384);
+    let peer = Peer::start(89, &sample, Conduct::HONEST);
+    let source = sample.torrent.to_str().expect("ASCII").to_owned();
+    for _ in 0..2 {
+        let mut process = bench.start(bench.get(&source, &[&peer]));
+        assert_eq!(process.wait(STUCK).code(), Some(0), "{}", process.stderr());
+        let mut from = 0;
+        for (name, (_, length)) in names.iter().zip(files) {
+            let found = fs::read(bench.output().join("Folded").join(name));
+            let found = found.unwrap_or_else(|error| panic!("{name}: {error}"));
+            assert!(found == sample.content[from..from + length], "{name}");
+            from += length;
+        }
+        // The second run asks nobody.
+        let blocks = sample.content.len().div_ceil(BLOCK);
+        assert_eq!(peer.seen().blocks.len(), blocks);
+    }
+}
+
+/// Rows S12: read-only from the start: path and reason are told, and once it can be written to the same command downloads.
+/// Becoming so: the download pauses, says why, and goes on by itself.
 #[test]
 fn a_read_only_disk_is_said_and_costs_nothing() {
     let Some((mut bench, drive, _mounted)) = bench() else {
@@ -181,11 +222,58 @@ fn a_read_only_disk_is_said_and_costs_nothing() {
         "it ended too early"
     );
     drive.break_it(|faults| faults.read_only = true);
-    assert_eq!(process.wait(STUCK).code(), Some(7));
-    drop(process);
+    let pause = |process: &Process| {
+        let last = events(process, "progress").pop();
+        let paused = last.filter(|event| event["state"] == "paused");
+        paused.map(|event| event["reason"].to_string())
+    };
+    let said = wait_until(seconds(20), || pause(&process).is_some());
+    assert!(said.is_some(), "read-only, and nothing is said");
+    let reason = pause(&process).unwrap_or_default();
+    assert!(
+        reason.contains("Read-only") && reason.contains("sealed.bin.part"),
+        "{reason}"
+    );
     drive.break_it(|faults| faults.read_only = false);
-    bench.finish(&sample, &[&peer]);
+    let start = Instant::now();
+    assert_eq!(process.wait(STUCK).code(), Some(0), "{}", process.stdout());
+    println!("went on and ended after {:?}", start.elapsed());
+    assert!(start.elapsed() < seconds(30));
+    assert!(sample.is_complete_in(bench.output()), "the file differs");
     assert!(peer.seen().asked_again.is_empty(), "had and asked again");
+}
+
+/// Rows S12: a folder that turns read-only under a seed: it goes on serving, ends when it is told to, and a run that
+/// begins on it serves too.
+#[test]
+fn a_seed_on_a_read_only_disk_goes_on_serving() {
+    let Some((mut bench, drive, _mounted)) = bench() else {
+        return;
+    };
+    let sample = Sample::single(bench.folder(), "given.bin", 20 * 65_536, 65_536);
+    let peer = Peer::start(98, &sample, Conduct::HONEST);
+    bench.finish(&sample, &[&peer]);
+    drop(peer);
+    for _ in 0..2 {
+        // Writable, then read-only; the second time read-only from the start.
+        let (mut process, port) = seed(&mut bench, &sample.torrent, &[]);
+        drive.break_it(|faults| faults.read_only = true);
+        let mut line = leech(port, &sample.info_hash);
+        for piece in 0..20_u32 {
+            let from = piece as usize * 65_536;
+            let block = line.block(piece, 0, 16_384);
+            assert!(
+                block.is_some_and(|block| block == sample.content[from..from + 16_384]),
+                "piece {piece}"
+            );
+        }
+        assert!(process.ended().is_none(), "the seed ended");
+        process.signal("INT");
+        let status = process.wait(seconds(10));
+        assert!(matches!(status.code(), Some(0 | 130)), "{status}");
+    }
+    drive.break_it(|faults| faults.read_only = false);
+    assert!(sample.is_complete_in(bench.output()), "the file differs");
 }
 
 /// Rows S6: one of two torrents meets EIO: it is said with its path and ends that one; the other ends right, and later the

@@ -75,6 +75,8 @@ pub(super) struct Findings {
     pub(super) paths: Vec<PathBuf>,
     /// When it was complete.
     completed: Option<Instant>,
+    /// Pieces that were there at the start.
+    had: u32,
     joined: bool,
     /// Peers told of, by source.
     told: Vec<(Source, u32)>,
@@ -139,7 +141,7 @@ impl Follow<'_> {
                 findings.info = Some(info);
                 return Ok(self.goal == Goal::Metadata);
             }
-            TorrentEvent::Opened { .. } => {}
+            TorrentEvent::Opened { have } => findings.had = have,
             TorrentEvent::Complete(paths) => {
                 self.slot.make_room();
                 findings.paths = paths;
@@ -154,10 +156,23 @@ impl Follow<'_> {
                 return Err(Failure::new(ExitCode::Io, why)
                     .hint("what is verified is kept; the same command again resumes"));
             }
+            TorrentEvent::Notice(Event::DiskPaused {
+                error: DiskError::ReadOnly(why),
+                ..
+            }) if self.goal == Goal::Complete && !self.has_stored(findings) => {
+                // What never could be written to is the wrong folder; what could may be mended.
+                return Err(Failure::new(ExitCode::Io, why)
+                    .hint("once it can be written to, the same command resumes"));
+            }
             TorrentEvent::Notice(event) => self.notice(now, &event, findings),
             TorrentEvent::Failed(failed) => return Err(failure(failed)),
         }
         Ok(false)
+    }
+
+    /// Whether this run has stored a piece.
+    fn has_stored(&self, findings: &Findings) -> bool {
+        self.handle.status().snapshot.pieces.have > findings.had
     }
 
     fn tell_metadata(&mut self, info: &Info) {
@@ -193,7 +208,7 @@ impl Follow<'_> {
                 let why = match error {
                     DiskError::Full => self.full_disk(),
                     DiskError::Damaged => "data on disk is damaged".to_owned(),
-                    DiskError::Io(why) => why.clone(),
+                    DiskError::ReadOnly(why) | DiskError::Io(why) => why.clone(),
                 };
                 findings.paused = Some((why, *retry_at));
             }
@@ -397,7 +412,12 @@ fn failure(failed: Failed) -> Failure {
                 .hint("nothing verified is lost: the same command resumes; please report it")
         }
         Failed::Disk(DiskError::Full) => Failure::new(ExitCode::DiskFull, "the disk is full"),
-        Failed::Disk(error) => Failure::new(ExitCode::Io, format!("{error:?}")),
+        Failed::Disk(DiskError::Io(why) | DiskError::ReadOnly(why)) => {
+            Failure::new(ExitCode::Io, why)
+        }
+        Failed::Disk(DiskError::Damaged) => {
+            Failure::new(ExitCode::Io, "what was written is damaged again and again")
+        }
         Failed::Storage(error) => {
             let code = match &error {
                 OpenError::NoSpace { .. } => ExitCode::DiskFull,

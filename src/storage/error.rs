@@ -78,6 +78,14 @@ pub(crate) fn is_full(error: &io::Error) -> bool {
     )
 }
 
+/// Whether writing is not allowed there, at least for now.
+pub(crate) fn is_forbidden(error: &io::Error) -> bool {
+    matches!(
+        error.kind(),
+        io::ErrorKind::ReadOnlyFilesystem | io::ErrorKind::PermissionDenied
+    )
+}
+
 /// Whether the device cannot read what it should hold (EIO).
 pub(crate) fn is_broken(error: &io::Error) -> bool {
     error.raw_os_error() == Some(rustix::io::Errno::IO.raw_os_error())

@@ -10,7 +10,7 @@ use std::time::Instant;
 use super::backing::{Fingerprint, Place};
 use super::check;
 use super::disk::{Disk, FOREIGN, Standing};
-use super::error::{is_broken, is_full};
+use super::error::{is_broken, is_forbidden, is_full, is_read_only};
 use super::foreign::WHOLE;
 use super::journal::Record;
 use super::notes::ranges;
@@ -239,7 +239,11 @@ impl Disk {
         // Names first, then their durability once for all, then the fingerprints: renaming changes
         // a file's ctime.
         if !finished.is_empty() {
-            if let Err(error) = self.storage.sync_names(&finished) {
+            // On a read-only device nothing waits to be written; it can be shared from. A name that it has lost is found
+            // under the unfinished one.
+            if let Err(error) = self.storage.sync_names(&finished)
+                && !is_read_only(&error)
+            {
                 return Err(DiskError::Io(format!("cannot sync the folder: {error}")));
             }
             let mut records = Vec::new();
@@ -411,7 +415,11 @@ impl Disk {
             return DiskError::Full;
         }
         let path = self.storage.path(file).display().to_string();
-        DiskError::Io(describe(operation, &path, error))
+        let words = describe(operation, &path, error);
+        if operation == "write" && is_forbidden(error) {
+            return DiskError::ReadOnly(words);
+        }
+        DiskError::Io(words)
     }
 
     fn first_file(&self, piece: u32) -> usize {

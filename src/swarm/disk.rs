@@ -97,6 +97,9 @@ pub enum Reply {
 pub enum DiskError {
     /// No space left (ENOSPC, EDQUOT): the torrent pauses and tries again.
     Full,
+    /// Nothing may be written there now (EROFS, EACCES, EPERM), with path and reason, for people: a disk that the system has
+    /// made read-only, or a folder's changed rights. The torrent pauses and tries again.
+    ReadOnly(String),
     /// The data on disk no longer has the piece's hash, or the file is missing or shorter.
     Damaged,
     /// Anything else, with path and operation, for people.

@@ -3,8 +3,9 @@
 use std::collections::BTreeSet;
 
 use rand::{Rng, RngExt};
+use unicode_normalization::UnicodeNormalization as _;
 
-use super::{BTreeMap, Change, Honesty, Node, OsStr, OsString, PAGE, Page, State};
+use super::{BTreeMap, Change, Honesty, Node, OsStr, OsString, PAGE, Page, Spelling, State};
 
 /// Bytes of a sector: what a drive writes at once.
 const SECTOR: usize = 512;
@@ -21,7 +22,18 @@ impl State {
     /// What a name in a folder leads to.
     pub(crate) fn lookup(&self, folder: u64, name: &OsStr) -> Option<u64> {
         let names = self.live.get(&folder)?.names.as_ref()?;
-        names.get(name).copied()
+        names.get(&self.spelled(name)).copied()
+    }
+
+    /// A name as the drive keeps it.
+    fn spelled(&self, name: &OsStr) -> OsString {
+        match name.to_str() {
+            Some(name) if self.faults.spelling == Spelling::Folded => {
+                let apart: String = name.nfd().collect();
+                apart.to_lowercase().nfd().collect::<String>().into()
+            }
+            _ => name.to_owned(),
+        }
     }
 
     /// Makes a file or, with `names`, a folder.
@@ -46,6 +58,10 @@ impl State {
 
     /// Changes names, all of these or after a cut none of them.
     pub(crate) fn change(&mut self, steps: Vec<(u64, OsString, Option<u64>)>) {
+        let steps: Vec<_> = steps
+            .into_iter()
+            .map(|(folder, name, to)| (folder, self.spelled(&name), to))
+            .collect();
         for (folder, name, to) in &steps {
             let names = self.live.get_mut(folder).and_then(|it| it.names.as_mut());
             let names = names.expect("names are changed in folders");

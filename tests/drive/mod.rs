@@ -69,6 +69,16 @@ pub enum Honesty {
     Liar,
 }
 
+/// Which names are one, and how the drive keeps them.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub enum Spelling {
+    /// As they are given, each for itself.
+    #[default]
+    Given,
+    /// Those that differ by case or Unicode normalisation alone are one, in lower case and taken apart.
+    Folded,
+}
+
 /// What goes wrong besides power.
 #[derive(Clone, Debug, Default)]
 pub struct Faults {
@@ -88,6 +98,8 @@ pub struct Faults {
     pub largest: Option<u64>,
     /// Writes fail with EROFS.
     pub read_only: bool,
+    /// Which names are one.
+    pub spelling: Spelling,
 }
 
 /// The drive's state.
