@@ -274,6 +274,45 @@ fn a_full_state_folder_costs_no_download() {
     }
 }
 
+/// Rows S5: that the state is not saved is said once, and once that it is saved again, which needs nobody's help.
+#[test]
+fn a_full_state_folder_is_said_and_so_is_its_end() {
+    let mut bench = Bench::new();
+    let state = bench.folder().join("state");
+    fs::create_dir(&state).expect("a folder");
+    let Some(disk) = SmallDisk::mount(&state, 1) else {
+        return;
+    };
+    let sample = Sample::single(bench.folder(), "notes.bin", 16_000_000, 65_536);
+    let slower = Conduct {
+        pause: Duration::from_millis(20),
+        ..Conduct::HONEST
+    };
+    let peer = Peer::start(49, &sample, slower);
+    let source = sample.torrent.to_str().expect("ASCII").to_owned();
+    let ballast = disk.fill();
+    let mut process = bench.start(bench.get(&source, &[&peer]));
+    let said = |process: &Process, what: &str| {
+        let notes = events(process, "note");
+        let ours = notes.iter().filter(|note| {
+            let message = note["message"].as_str();
+            message.is_some_and(|message| message.starts_with(what))
+        });
+        ours.count()
+    };
+    let noticed = wait_until(seconds(5), || said(&process, "state not saved") > 0);
+    assert!(noticed.is_some(), "{}", process.stdout());
+    assert!(served(&peer, 60, &mut process), "it ended early");
+    assert_eq!(said(&process, "state is saved again"), 0);
+    fs::remove_file(ballast).expect("the ballast");
+    let noticed = wait_until(seconds(8), || said(&process, "state is saved again") > 0);
+    assert!(noticed.is_some(), "{}", process.stdout());
+    process.signal("INT");
+    process.wait(STUCK);
+    assert_eq!(said(&process, "state not saved"), 1);
+    assert_eq!(said(&process, "state is saved again"), 1);
+}
+
 /// A disk that can be put in and taken out.
 struct Drawer {
     disk: SmallDisk,

@@ -19,7 +19,7 @@ use super::trackers::TrackerNews;
 use super::update::{Source, Update};
 use crate::io::{Client, Failed, Status, TorrentEvent, TorrentHandle};
 use crate::metainfo::Info;
-use crate::storage::{OpenError, free_space};
+use crate::storage::{OpenError, StateNews, free_space};
 use crate::swarm::disk::DiskError;
 use crate::swarm::{CloseReason, Event, Phase};
 
@@ -142,6 +142,13 @@ impl Follow<'_> {
                 return Ok(self.goal == Goal::Metadata);
             }
             TorrentEvent::Opened { have } => findings.had = have,
+            TorrentEvent::State(StateNews::NotSaved(why)) => self.reporter.note(
+                now,
+                format!("state not saved: {why}; it goes on, and what is not recorded is hashed at the next start"),
+            ),
+            TorrentEvent::State(StateNews::SavedAgain) => {
+                self.reporter.note(now, "state is saved again");
+            }
             TorrentEvent::Complete(paths) => {
                 self.slot.make_room();
                 findings.paths = paths;

@@ -123,6 +123,11 @@ impl Worker {
     fn run(mut self, queue: &Receiver<Order>) {
         let mut unsure = true;
         loop {
+            if let Some(news) = self.disk.take_news()
+                && self.torrent.blocking_send(Input::State(news)).is_err()
+            {
+                break;
+            }
             let wait = match self.disk.next_sync() {
                 _ if unsure => Duration::ZERO,
                 Some(due) if !self.syncing => due.saturating_duration_since(Instant::now()),

@@ -9,7 +9,7 @@ use tokio::net::TcpStream;
 use tokio::sync::oneshot;
 
 use super::descriptors::Permit;
-use crate::storage::{CheckProgress, OpenError};
+use crate::storage::{CheckProgress, OpenError, StateNews};
 use crate::swarm::disk::{DiskError, Reply};
 use crate::swarm::{Bitfield, ClosedBy, DialError, PeerKey, PeerSource};
 use crate::wire::{Connection, Handshake, Message};
@@ -47,6 +47,8 @@ pub(super) enum Input {
     Checking(CheckProgress),
     /// The storage is open, with these pieces.
     StorageReady(Bitfield),
+    /// Its state cannot be saved, or can be again.
+    State(StateNews),
     /// It cannot be opened.
     StorageFailed(OpenError),
     /// All data is durable under its final names, or could not be made so.

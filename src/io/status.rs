@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use dht::LookupReport;
 
 use crate::metainfo::Info;
-use crate::storage::{CheckProgress, Location, OpenError, OpenMode};
+use crate::storage::{CheckProgress, Location, OpenError, OpenMode, StateNews};
 use crate::swarm::disk::DiskError;
 use crate::swarm::{Bitfield, Event, Snapshot};
 
@@ -36,6 +36,8 @@ pub enum TorrentEvent {
         /// Pieces that need not be fetched.
         have: u32,
     },
+    /// The torrent's state cannot be saved, or can be again.
+    State(StateNews),
     /// Everything wanted is verified, durable and under its final name.
     Complete(Vec<PathBuf>),
     /// Something worth a line: who was banned, that the disk is full, that it goes on.

@@ -255,6 +255,7 @@ impl Driver {
                 desk.repairs += 1;
             }
             Input::Flushed(Err(error)) => self.tell(TorrentEvent::Failed(Failed::Disk(error))),
+            Input::State(news) => self.tell(TorrentEvent::State(news)),
             Input::Add(source, peers) => {
                 self.torrent.add_peers(now, source, peers);
             }

@@ -56,6 +56,8 @@ pub struct Disk {
     pub(super) layout: Arc<Layout>,
     pub(super) storage: Box<dyn Storage>,
     pub(super) notes: Notes,
+    /// When what could not be recorded is tried again.
+    pub(super) notes_due: Option<Instant>,
     /// Right and durable, as far as we know.
     pub(super) durable: Bitfield,
     /// Hashed in this run, and their files have not changed since.
@@ -84,6 +86,7 @@ pub struct Disk {
 impl Disk {
     /// Does one job, blocking.
     pub fn perform(&mut self, now: Instant, job: Job) -> Reply {
+        self.plan_notes(now);
         match job {
             Job::Store {
                 piece,

@@ -38,6 +38,7 @@ pub use collect::collect;
 pub use dht_state::{DhtState, load_dht_state, save_dht_state};
 pub use disk::Disk;
 pub use error::OpenError;
+pub use notes::StateNews;
 pub use open::{Location, Opened, free_space, saved_info, verify};
 pub use peers::{SavedPeer, load_peers, save_peers};
 pub use sync::{SyncJob, SyncOutcome};

@@ -16,7 +16,28 @@ use crate::metainfo::InfoHash;
 pub(crate) struct Notes {
     kept: Kept,
     waiting: Vec<Record>,
+    /// Why the last attempt failed.
+    trouble: Option<String>,
+    /// Whether that was told.
+    told: Told,
     _lock: Option<Lock>,
+}
+
+/// Whether a torrent's state can be saved: told when it changes.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum StateNews {
+    /// Not now, for this reason. The torrent goes on; what cannot be recorded is hashed at the next start.
+    NotSaved(String),
+    /// It can be again, and everything is.
+    SavedAgain,
+}
+
+/// The last news that were taken.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+enum Told {
+    #[default]
+    Well,
+    Trouble,
 }
 
 #[derive(Debug, Default)]
@@ -47,6 +68,8 @@ impl Notes {
         let mut notes = Notes {
             kept: Kept::Later(beginning),
             waiting: Vec::new(),
+            trouble: None,
+            told: Told::Well,
             _lock: Some(lock),
         };
         notes.record(records);
@@ -71,10 +94,38 @@ impl Notes {
             }
         };
         match recorded {
-            Ok(()) => self.waiting.clear(),
-            Err(error) => tracing::warn!(%error, "the torrent's state could not be saved"),
+            Ok(()) => {
+                self.waiting.clear();
+                self.trouble = None;
+            }
+            Err(error) => {
+                if self.trouble.is_none() {
+                    tracing::warn!(%error, "the torrent's state could not be saved");
+                }
+                self.trouble = Some(error.to_string());
+            }
         }
         self.waiting.is_empty()
+    }
+
+    /// Whether something waits to be recorded.
+    pub(crate) fn is_waiting(&self) -> bool {
+        !self.waiting.is_empty()
+    }
+
+    /// Whether saving has begun to fail, or to work again, since this was last asked.
+    pub(crate) fn news(&mut self) -> Option<StateNews> {
+        match (&self.trouble, self.told) {
+            (Some(why), Told::Well) => {
+                self.told = Told::Trouble;
+                Some(StateNews::NotSaved(why.clone()))
+            }
+            (None, Told::Trouble) => {
+                self.told = Told::Well;
+                Some(StateNews::SavedAgain)
+            }
+            _ => None,
+        }
     }
 }
 

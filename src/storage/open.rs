@@ -152,6 +152,7 @@ impl Disk {
             layout,
             storage,
             notes: Notes::default(),
+            notes_due: None,
             durable: findings.have,
             verified: findings.hashed,
             files: files.enumerate().map(watched).collect(),

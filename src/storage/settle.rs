@@ -13,16 +13,16 @@ use super::disk::{Disk, FOREIGN, Standing};
 use super::error::{is_broken, is_forbidden, is_full, is_read_only};
 use super::foreign::WHOLE;
 use super::journal::Record;
-use super::notes::ranges;
+use super::notes::{StateNews, ranges};
 use super::sync::{SYNC_AFTER, SYNC_FILES, SyncJob, SyncOutcome, describe};
 use crate::swarm::disk::DiskError;
 
 impl Disk {
     /// When [`Disk::begin_sync`] has something to do: 5 s after the first write that is not
-    /// durable, or a time that has passed if 64 MiB wait; also 5 s after a sync that failed.
-    /// `None`: nothing waits.
+    /// durable, or a time that has passed if 64 MiB wait; also 5 s after a sync that failed or
+    /// a state that could not be saved. `None`: nothing waits.
     pub fn next_sync(&self) -> Option<Instant> {
-        let waiting = [self.unsynced.due(), self.doubts_due];
+        let waiting = [self.unsynced.due(), self.doubts_due, self.notes_due];
         waiting.into_iter().flatten().min()
     }
 
@@ -37,10 +37,29 @@ impl Disk {
         {
             tracing::warn!(?error, "pieces after a failed sync");
         }
+        if self.notes_due.is_some_and(|due| due <= now) {
+            self.notes.record([]);
+            self.notes_due = None;
+            self.plan_notes(now);
+        }
         if self.unsynced.due().is_none_or(|due| due > now) {
             return None;
         }
         Some(self.sync_job())
+    }
+
+    /// Whether saving the torrent's state has begun to fail, or to work again, since this was last
+    /// asked. A failure is tried again every five seconds, from the first job on.
+    pub fn take_news(&mut self) -> Option<StateNews> {
+        self.notes.news()
+    }
+
+    pub(super) fn plan_notes(&mut self, now: Instant) {
+        if !self.notes.is_waiting() {
+            self.notes_due = None;
+        } else if self.notes_due.is_none() {
+            self.notes_due = now.checked_add(SYNC_AFTER);
+        }
     }
 
     /// Records what a group commit has made durable, and gives files that are complete their names.
@@ -68,6 +87,7 @@ impl Disk {
             touched.extend(self.layout.piece_spans(*piece).map(|span| span.file));
         }
         self.notes.record(ranges(pieces));
+        self.plan_notes(now);
         if let Err(error) = self.settle(touched) {
             tracing::warn!(?error, "a complete file could not get its name");
         }

@@ -217,3 +217,52 @@ fn a_commit_of_thousands_of_files_holds_few_of_them_open() {
     assert!(disk.flush(now).is_ok());
     sample.assert_complete(&folder.path().join("out"));
 }
+
+/// Rows C8: ten thousand files are opened, written, made durable and named with few of them open at any time.
+#[test]
+#[expect(clippy::disallowed_methods, reason = "it measures")]
+fn ten_thousand_files_and_few_descriptors() {
+    const FILES: usize = 10_000;
+    let names: Vec<String> = (0..FILES).map(|n| format!("top/{}/{n}", n % 100)).collect();
+    let files: Vec<_> = names
+        .iter()
+        .map(|name| (name.as_str(), 10, Content::Data))
+        .collect();
+    // In memory where there is such a place: how long ten thousand names take is the disk's own affair.
+    let folder = tempfile::tempdir_in("/dev/shm").or_else(|_| tempfile::tempdir());
+    let folder = folder.unwrap();
+    let root = folder.path().canonicalize().unwrap();
+    // Other tests of this process have files open too, below other folders.
+    let open = || {
+        let all = std::fs::read_dir("/proc/self/fd").unwrap();
+        let ours = all
+            .filter_map(|entry| std::fs::read_link(entry.unwrap().path()).ok())
+            .filter(|path| path.starts_with(&root));
+        ours.count()
+    };
+    let sample = sample(16_384, &files);
+    let now = start();
+    let began = start();
+    let mut disk = sample.open(&root, OpenMode::Resume).unwrap().disk;
+    let opening = began.elapsed();
+    let mut most = open();
+    for piece in 0..sample.layout.geometry.piece_count() {
+        disk.perform(now, sample.store(piece));
+        most = most.max(open());
+    }
+    let job = disk.begin_sync(now + Duration::from_secs(60)).unwrap();
+    most = most.max(open());
+    disk.finish_sync(now, job.run());
+    most = most.max(open());
+    disk.flush(now).unwrap();
+    most = most.max(open());
+    disk.close(now);
+    println!(
+        "{most} descriptors, opened in {opening:?}, all in {:?}",
+        began.elapsed()
+    );
+    assert!(most <= 80, "{most} descriptors");
+    // 0.1 s where nothing else runs.
+    assert!(opening < Duration::from_secs(5), "{opening:?}");
+    sample.assert_complete(&root.join("out"));
+}

@@ -2,10 +2,13 @@
 
 use proptest::prelude::*;
 
+use std::time::Duration;
+
 use super::*;
 use crate::storage::backing::Fingerprint;
 use crate::storage::journal::{self, Journal, Record, Unreadable};
-use crate::storage::notes::ranges;
+use crate::storage::lock::Lock;
+use crate::storage::notes::{Beginning, Notes, StateNews, ranges};
 
 fn records() -> Vec<Record> {
     let print = Fingerprint {
@@ -239,6 +242,43 @@ fn the_state_folder_may_vanish_while_running() {
     assert!(disk.flush(now).is_ok());
     disk.close(now);
     sample.assert_complete(&folder.path().join("out"));
+}
+
+/// Rows S5: news of it are given once, and what waits is tried again by time alone.
+#[test]
+fn a_state_that_cannot_be_saved_is_news_once_and_is_tried_again() {
+    let folder = tempfile::tempdir().unwrap();
+    let sample = single();
+    let now = start();
+    let state = folder.path().join("state");
+    let mut disk = sample.open(folder.path(), OpenMode::Resume).unwrap().disk;
+    assert_eq!(disk.take_news(), None);
+    // Nothing can be begun there any more; what is open could still be written.
+    disk.notes = Notes::new(
+        Beginning {
+            path: folder.path().join("nowhere/journal"),
+            hash: HASH,
+            info: Bytes::from_static(b"raw info"),
+        },
+        vec![Record::Opened],
+        Lock::of(std::fs::File::open(&state).unwrap()),
+    );
+    assert!(matches!(disk.take_news(), Some(StateNews::NotSaved(_))));
+    disk.perform(now, sample.store(0));
+    let later = now + Duration::from_secs(5);
+    assert!(disk.next_sync().is_some_and(|due| due <= later));
+    let job = disk.begin_sync(later).unwrap();
+    disk.finish_sync(later, job.run());
+    assert_eq!(disk.take_news(), None, "told once");
+    std::fs::create_dir(folder.path().join("nowhere")).unwrap();
+    // No piece comes any more.
+    let due = disk.next_sync().unwrap();
+    assert!(due > later && disk.begin_sync(due).is_none());
+    assert_eq!(disk.take_news(), Some(StateNews::SavedAgain));
+    assert_eq!((disk.take_news(), disk.next_sync()), (None, None));
+    let kept = journal::read(&folder.path().join("nowhere/journal"), HASH).unwrap();
+    let recorded = Recorded::new(&sample.layout, &kept.records);
+    assert!(recorded.have.has(0));
 }
 
 proptest! {
