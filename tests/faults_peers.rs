@@ -152,6 +152,13 @@ fn alone_with_a_liar_no_corrupt_file_is_ever_called_complete() {
         "the finished name exists"
     );
     assert_eq!(events(&process, "error").len(), 1, "the error event");
+    let last = events(&process, "progress").pop().expect("progress");
+    assert_eq!(last["state"], "spoilt", "{last}");
+    let reason = last["reason"].as_str().unwrap_or_default();
+    assert!(
+        reason.contains("every peer so far sent wrong data") && reason.contains("1 peer banned"),
+        "{reason}"
+    );
 }
 
 /// Runs of a figure: a few, or all that it asks for where `TRACKLESS_FAULTS=long`.

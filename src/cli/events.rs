@@ -106,6 +106,12 @@ impl Update {
                 retry_in: retry_in.map(Seconds),
                 ..empty
             },
+            Update::Spoilt { reason, peers } => Progress {
+                state: "spoilt",
+                reason: Some(reason),
+                peers: Some(*peers),
+                ..empty
+            },
             // Written out, so that a new state cannot be forgotten; each has an event of its own.
             Update::Joining { .. }
             | Update::Joined { .. }

@@ -65,7 +65,7 @@ pub enum Event<'a> {
 pub struct Progress<'a> {
     /// Which torrent.
     pub info_hash: Option<&'a str>,
-    /// `connecting`, `metadata`, `checking`, `hashing`, `downloading`, `seeding`, `paused`.
+    /// `connecting`, `metadata`, `checking`, `hashing`, `downloading`, `seeding`, `paused`, `spoilt`.
     pub state: &'static str,
     /// Verified bytes (of the metadata: pieces).
     pub have: Option<u64>,
@@ -85,7 +85,7 @@ pub struct Progress<'a> {
     /// Attempts so far, while connecting.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub attempts: Option<Attempts>,
-    /// Why it is paused.
+    /// Why it is paused or spoilt.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub reason: Option<&'a str>,
     /// Seconds until the next try, when paused.

@@ -6,9 +6,13 @@
 use std::time::{Duration, Instant};
 
 use super::update::{Transfer, Update};
+use super::wording::count;
 use crate::io::{DhtStatus, Status};
 use crate::swarm::Phase;
 use crate::tracker::TrackerStatus;
+
+/// So many wrong pieces and none that is right are not one peer's doing.
+const SPOILT: u32 = 3;
 
 /// Everything that a sentence is made of.
 pub(super) struct Scene<'a> {
@@ -59,6 +63,12 @@ impl Scene<'_> {
             };
         }
         let peers = &snapshot.peers;
+        if self.is_spoilt() {
+            return Update::Spoilt {
+                reason: self.lies(),
+                peers: peers.connected,
+            };
+        }
         match snapshot.phase {
             Phase::Paused => Update::Paused {
                 reason: self
@@ -86,6 +96,26 @@ impl Scene<'_> {
             },
             _ => self.searching(),
         }
+    }
+
+    /// Whether whatever has come so far was wrong (reliability.md P4): of all who were ever connected, or so often that it is no
+    /// single one's doing.
+    fn is_spoilt(&self) -> bool {
+        let snapshot = &self.status.snapshot;
+        let enough = snapshot.wrong >= SPOILT || snapshot.peers.connected == 0;
+        snapshot.phase == Phase::Downloading
+            && snapshot.milestones.first_piece.is_none()
+            && snapshot.wrong > 0
+            && enough
+    }
+
+    fn lies(&self) -> String {
+        let snapshot = &self.status.snapshot;
+        format!(
+            "every peer so far sent wrong data: {} with a wrong hash and none that is right, {} banned",
+            count(snapshot.wrong, "piece"),
+            count(snapshot.peers.banned, "peer")
+        )
     }
 
     fn seeding(&self) -> Update {

@@ -113,6 +113,13 @@ pub enum Update {
         /// When it is tried again.
         retry_in: Option<Duration>,
     },
+    /// Whatever has come so far was wrong.
+    Spoilt {
+        /// What that means, for people.
+        reason: String,
+        /// Open connections.
+        peers: u32,
+    },
     /// A diagnosis or an explanation: what is wrong, what happens next, when.
     Note(String),
 }

@@ -81,6 +81,7 @@ impl Update {
                 reason,
                 retry_in: None,
             } => format!("Paused: {}", escape(reason)),
+            Update::Spoilt { reason, .. } => format!("No right data: {}", escape(reason)),
             Update::Note(text) => escape(text),
         }
     }

@@ -341,6 +341,8 @@ pub struct Snapshot {
     pub uploaded: u64,
     /// Bytes received in vain: duplicates, unrequested, wrong hash.
     pub wasted: u64,
+    /// Pieces that came with a wrong hash.
+    pub wrong: u32,
     /// Connections and addresses.
     pub peers: PeerCounts,
     /// What was closed, refused, banned and dropped, and why.

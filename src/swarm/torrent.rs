@@ -166,6 +166,8 @@ struct Tally {
     counts: PeerCounts,
     reasons: Reasons,
     wasted: u64,
+    /// Pieces that came wrong.
+    wrong: u32,
     milestones: Milestones,
 }
 

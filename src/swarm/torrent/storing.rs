@@ -85,6 +85,7 @@ impl Torrent {
         let rest = content.blame.rest(now, piece);
         content.picker.wrong(piece, rest);
         self.tally.wasted += u64::from(content.geometry.piece_size(piece));
+        self.tally.wrong = self.tally.wrong.saturating_add(1);
         // The disk did what it was asked: it works.
         let resumed = matches!(content.disk, DiskState::Trying { .. });
         if rest.is_some() {

@@ -25,6 +25,7 @@ impl Torrent {
             downloaded: self.flow.received.total(),
             uploaded: self.flow.sent.total(),
             wasted: self.tally.wasted,
+            wrong: self.tally.wrong,
             peers: self.peer_counts(),
             reasons: self.tally.reasons.clone(),
             why: self.book.why(now),
