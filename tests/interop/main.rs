@@ -18,6 +18,7 @@ mod flood;
 mod given;
 mod lab;
 mod local;
+mod padding;
 #[path = "../support/mod.rs"]
 mod support;
 mod tracked;
