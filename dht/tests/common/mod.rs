@@ -25,6 +25,10 @@ pub(crate) struct World {
     pub(crate) events: Vec<(SocketAddr, Event)>,
     /// Of a thousand datagrams, so many are lost.
     pub(crate) loss: u32,
+    /// Of a thousand datagrams, so many arrive twice.
+    pub(crate) doubled: u32,
+    /// How much later than [`LATENCY`] a datagram arrives at most: more than nothing, and some overtake others.
+    pub(crate) jitter: Duration,
     pub(crate) delivered: u64,
     pub(crate) digest: u64,
     flying: BTreeMap<(Instant, u64), (SocketAddr, Transmit)>,
@@ -40,6 +44,8 @@ impl World {
             nodes: BTreeMap::new(),
             events: Vec::new(),
             loss: 0,
+            doubled: 0,
+            jitter: Duration::ZERO,
             delivered: 0,
             digest: 0xcbf2_9ce4_8422_2325,
             flying: BTreeMap::new(),
@@ -84,16 +90,25 @@ impl World {
         let node = self.nodes.get_mut(&address).expect("a node of the world");
         while let Some(transmit) = node.poll_transmit() {
             let lost = self.rng.random_range(0..1000) < self.loss;
-            if !lost {
-                let key = (
-                    self.now + LATENCY,
+            if lost {
+                continue;
+            }
+            // Chance is asked only where it is wanted: the other worlds stay as they are.
+            let doubled = self.doubled > 0 && self.rng.random_range(0..1000) < self.doubled;
+            for _ in 0..=u32::from(doubled) {
+                let late = if self.jitter.is_zero() {
+                    Duration::ZERO
+                } else {
+                    self.rng.random_range(Duration::ZERO..self.jitter)
+                };
+                let mut key = (
+                    self.now + LATENCY + late,
                     self.delivered + self.flying.len() as u64,
                 );
-                let mut key = key;
                 while self.flying.contains_key(&key) {
                     key.1 += 1;
                 }
-                self.flying.insert(key, (address, transmit));
+                self.flying.insert(key, (address, transmit.clone()));
             }
         }
         while let Some(event) = node.poll_event() {
