@@ -12,7 +12,7 @@ use std::io::Write;
 use std::net::{Ipv4Addr, TcpStream};
 use std::time::{Duration, Instant};
 
-use support::caller::{Seeder, call, fetch_block, handshake, is_closed, limited};
+use support::caller::{Cost, Seeder, call, fetch_block, handshake, is_closed, limited, within};
 use support::client::{Bench, STUCK};
 use support::peer::{Conduct, Peer};
 use support::torrent::Sample;
@@ -223,6 +223,62 @@ fn many_files_need_few_descriptors() {
     let mut process = bench.start(command);
     assert_eq!(process.wait(STUCK).code(), Some(0));
     assert!(sample.is_complete_in(bench.output()), "the files differ");
+}
+
+/// Rows C6: a torrent of 838,000 pieces, as many as the 16 MiB of a dictionary hold, is read and waits for peers within a second
+/// (four where the program is not optimised and the machine is busy), in 20 bytes a piece for the hashes and few more.
+#[test]
+fn as_many_pieces_as_there_can_be_are_cheap() {
+    const PIECES: u64 = 838_000;
+    let mut bench = Bench::new();
+    let length = PIECES * 16_384;
+    let hashes = PIECES * 20;
+    let mut torrent =
+        format!("d4:infod6:lengthi{length}e4:name4:many12:piece lengthi16384e6:pieces{hashes}:")
+            .into_bytes();
+    torrent.resize(
+        torrent.len() + usize::try_from(hashes).expect("16 MiB"),
+        b'h',
+    );
+    torrent.extend_from_slice(b"ee");
+    let many = bench.folder().join("many.torrent");
+    std::fs::write(&many, torrent).expect("a torrent file");
+    let few = Sample::single(bench.folder(), "few", 100_000, 16_384);
+    let [(idle, _), (full, took)] = [&few.torrent, &many].map(|torrent| {
+        let command = bench.get(torrent.to_str().expect("ASCII"), &[]);
+        let began = Instant::now();
+        let mut process = bench.start(command);
+        let waits = wait_until(seconds(20), || {
+            let progress = support::client::events(&process, "progress");
+            process.ended().is_some() || progress.iter().any(|it| it["state"] == "connecting")
+        });
+        assert!(
+            waits.is_some() && process.ended().is_none(),
+            "{}",
+            process.stdout()
+        );
+        (Cost::of(process.id()).anonymous, began.elapsed())
+    });
+    let each = full.saturating_sub(idle) / PIECES;
+    println!("{took:?}, {each} bytes a piece: {idle} -> {full}");
+    let limit = if cfg!(debug_assertions) { 4 } else { 1 };
+    assert!(took < seconds(limit), "{took:?}");
+    assert!(each <= 80, "{each} bytes a piece");
+}
+
+/// Rows S17: a program that may have 96 MiB of memory of its own and no more (`RLIMIT_DATA`) downloads 64 MiB as fast as they
+/// come, from a peer that is faster than the disk has to be.
+#[test]
+fn a_download_needs_little_memory() {
+    let mut bench = Bench::new();
+    let sample = Sample::single(bench.folder(), "lean.bin", 64 << 20, 1 << 20);
+    let peer = Peer::start(61, &sample, Conduct::HONEST);
+    let source = sample.torrent.to_str().expect("ASCII").to_owned();
+    let mut command = bench.get(&source, &[&peer]);
+    command = within(&command, &format!("--data={}", 96 << 20));
+    let mut process = bench.start(command);
+    assert_eq!(process.wait(STUCK).code(), Some(0), "{}", process.stderr());
+    assert!(sample.is_complete_in(bench.output()), "the file differs");
 }
 
 /// Rows P7, P22: a hundred thousand requests a second from somebody who reads nothing: memory stays, others are served.

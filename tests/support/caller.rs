@@ -74,8 +74,13 @@ impl Seeder {
 
 /// The same command with so many descriptors at most.
 pub fn limited(command: &Command, files: u32) -> Command {
+    within(command, &format!("--nofile={files}:{files}"))
+}
+
+/// The same command under a limit of the kernel, as `prlimit` takes it.
+pub fn within(command: &Command, limit: &str) -> Command {
     let mut limited = Command::new("prlimit");
-    limited.arg(format!("--nofile={files}:{files}"));
+    limited.arg(limit);
     limited.arg(command.get_program()).args(command.get_args());
     for (key, value) in command.get_envs() {
         match value {
