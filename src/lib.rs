@@ -6,6 +6,7 @@
 //! `picture` is pure: state machines with four verbs (`handle_*`, commands, `poll_*`, `next_timeout`)
 //! that get the time as an argument and never touch a socket or a file; `storage` touches files;
 //! `io` is the only module with sockets, tasks and a clock.
+#![cfg_attr(not(test), warn(clippy::indexing_slicing))]
 
 pub mod budget;
 

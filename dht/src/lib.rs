@@ -26,6 +26,7 @@
 //! `token`, `proven`, `peers`, `items`, `reachability`, `limiter`, which hardly know each other, and `node`, the
 //! machine that wires them.
 
+#![cfg_attr(not(test), warn(clippy::indexing_slicing))]
 // Tests begin at some instant; nothing that ships reads a clock.
 #![cfg_attr(test, allow(clippy::disallowed_methods))]
 

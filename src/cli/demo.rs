@@ -2,6 +2,7 @@
 //! one whole copy, a magnet link without trackers, one download shown live, every byte compared.
 //!
 //! Everything in it is the shipping client; only the network is small.
+#![allow(clippy::indexing_slicing, reason = "what it indexes it made itself")]
 
 use std::fs;
 use std::net::{IpAddr, Ipv4Addr};

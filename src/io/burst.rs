@@ -51,7 +51,7 @@ fn send_together(socket: &UdpSocket, burst: &[Transmit]) {
             // It speaks of the first.
             Err(_) => 1,
         };
-        rest = &mut rest[done..];
+        rest = rest.get_mut(done..).unwrap_or_default();
     }
 }
 

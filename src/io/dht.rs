@@ -9,7 +9,7 @@ use std::io;
 use std::time::Instant;
 
 use bencode::{Endpoint, Family};
-use dht::{AnnouncePort, Announcement, Event, Id, LookupId, Node, Part, Transmit};
+use dht::{AnnouncePort, Announcement, Event, Id, LookupId, Node, Part};
 use tokio::net::UdpSocket;
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::time::sleep_until;
@@ -196,8 +196,8 @@ impl Driver {
             match socket.map(|socket| socket.try_recv_from(buffer)) {
                 Some(Ok((length, from))) => {
                     self.strangers.received(from.into());
-                    self.node
-                        .handle_datagram(Instant::now(), from, &buffer[..length]);
+                    let datagram = buffer.get(..length).unwrap_or_default();
+                    self.node.handle_datagram(Instant::now(), from, datagram);
                 }
                 // ECONNREFUSED and the like speak of one datagram sent, not of the socket.
                 Some(Err(error)) if error.kind() != io::ErrorKind::WouldBlock => {}
@@ -208,12 +208,17 @@ impl Driver {
 
     /// Datagrams that the kernel cannot take are lost, as datagrams may be.
     fn transmit(&mut self) {
-        let mut bursts: [Vec<Transmit>; 2] = Default::default();
+        let (mut v4, mut v6) = (Vec::new(), Vec::new());
         while let Some(transmit) = self.node.poll_transmit() {
             self.strangers.sent(transmit.to.into());
-            bursts[usize::from(transmit.to.is_ipv6())].push(transmit);
+            let burst = if transmit.to.is_ipv6() {
+                &mut v6
+            } else {
+                &mut v4
+            };
+            burst.push(transmit);
         }
-        for (socket, burst) in [&self.v4, &self.v6].into_iter().zip(&bursts) {
+        for (socket, burst) in [(&self.v4, &v4), (&self.v6, &v6)] {
             if let Some(socket) = socket {
                 burst::send(socket, burst);
             }

@@ -140,7 +140,8 @@ impl Driver {
                 Wake::Command(Some(command)) => self.handle_command(now, command),
                 Wake::Command(None) => return,
                 Wake::Datagram(Ok((length, from))) => {
-                    self.lsd.handle_datagram(now, from.ip(), &buffer[..length]);
+                    let datagram = buffer.get(..length).unwrap_or_default();
+                    self.lsd.handle_datagram(now, from.ip(), datagram);
                 }
                 // Errors speak of one datagram sent, not of the socket.
                 Wake::Datagram(Err(_)) => {}
@@ -182,7 +183,9 @@ impl Driver {
             return;
         }
         for family in links.families() {
-            let slot = &mut self.sockets[slot(family)];
+            let Some(slot) = self.sockets.get_mut(slot(family)) else {
+                continue;
+            };
             if slot.is_none() {
                 match open(&self.bind, family) {
                     Ok(pair) => *slot = Some(pair),
@@ -223,7 +226,7 @@ impl Driver {
             To::One(ip @ IpAddr::V4(_)) => (Family::V4, ip),
             To::One(ip @ IpAddr::V6(_)) => (Family::V6, ip),
         };
-        let Some(pair) = &self.sockets[slot(family)] else {
+        let Some(Some(pair)) = self.sockets.get(slot(family)) else {
             return;
         };
         let socket = SockRef::from(&pair.sender);

@@ -106,7 +106,7 @@ async fn read_head(stream: &mut TcpStream) -> io::Result<Vec<u8>> {
     while head.len() < MAX_HEAD && !head.windows(4).any(|end| end == b"\r\n\r\n") {
         match stream.read(&mut part).await? {
             0 => break,
-            count => head.extend_from_slice(&part[..count]),
+            count => head.extend_from_slice(part.get(..count).unwrap_or_default()),
         }
     }
     Ok(head)

@@ -80,7 +80,8 @@ impl Seats {
     #[must_use]
     pub fn to_svg(&self) -> String {
         let used = self.rows.iter().rposition(|row| !row.is_empty());
-        let rows = &self.rows[..used.map_or(0, |last| last + 1).min(MAX_ROWS)];
+        let count = used.map_or(0, |last| last + 1).min(MAX_ROWS);
+        let rows = self.rows.get(..count).unwrap_or_default();
         let widest = rows.iter().map(Vec::len).max().unwrap_or(0);
         let seats = widest.clamp(SEATS, MAX_SEATS);
         let width = 352.0 / seats as f64;

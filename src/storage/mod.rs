@@ -4,7 +4,6 @@
 //! folder, `backing` is what storage can do, `files` and `memory` do it, `journal` (under `lock`
 //! and `claim`) remembers, `peers` whom to call first, `check` decides what to believe, `foreign` what is not ours to change, `open` puts a `disk` together, `settle` is its slow
 //! half. Blocking throughout; whoever drives it brings threads and the time. Read `disk` first.
-#![cfg_attr(not(test), warn(clippy::indexing_slicing))]
 
 mod backing;
 mod beneath;

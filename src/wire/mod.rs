@@ -3,7 +3,6 @@
 //!
 //! `message`, `handshake`, `extension` and `metadata` are codecs; `outbox` is a queue of bytes;
 //! [`Connection`] wires them into one machine; `violation` names the rules that end it.
-#![cfg_attr(not(test), warn(clippy::indexing_slicing))]
 
 pub mod connection;
 pub mod extension;

@@ -1,4 +1,8 @@
 //! `dht stats`: joins, then shows this node's counters, as `dht node` serves them.
+#![allow(
+    clippy::indexing_slicing,
+    reason = "a key of a JSON object is made, it does not panic"
+)]
 
 use super::super::exit::{ExitCode, Failure};
 use super::super::plan::NetworkPlan;

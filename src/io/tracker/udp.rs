@@ -83,7 +83,8 @@ async fn converse(
         tokio::select! {
             received = socket.recv(&mut datagram) => {
                 let length = received.map_err(|error| of_io(&error))?;
-                exchange.handle_datagram(Instant::now(), tracker, &datagram[..length]);
+                let datagram = datagram.get(..length).unwrap_or_default();
+                exchange.handle_datagram(Instant::now(), tracker, datagram);
             }
             () = sleep_until(due.into()) => exchange.handle_timeout(Instant::now()),
         }

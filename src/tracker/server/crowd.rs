@@ -4,6 +4,7 @@
 //! Invariant: leechers stand before seeders in one dense list, every peer once, and from
 //! [`FEW`] peers on an index finds each by its address. A peer takes 12 bytes (IPv4) or 24 (IPv6)
 //! and about 6 in the index. Knows nothing of torrents, messages and totals.
+#![allow(clippy::indexing_slicing, reason = "places are those of its own list")]
 
 use std::hash::{DefaultHasher, Hasher};
 

@@ -5,6 +5,7 @@
 //! 120 bytes a peer, however they are spread over torrents.
 //! Knows no messages and no intervals; an endpoint is who it says to be, because `io` and the
 //! connection ids have proved it.
+#![allow(clippy::indexing_slicing, reason = "places are those of its own list")]
 
 use std::time::{Duration, Instant};
 
