@@ -136,8 +136,8 @@ impl Table {
         }
     }
 
-    /// Whether verifying `contact` would be worth a ping: it is unknown, its address is free, and
-    /// its bucket has room.
+    /// Whether verifying `contact` would be worth a ping: it is unknown, its address is free or that of
+    /// a node that had another id (a restart, BEP 42), and its bucket has room.
     #[must_use]
     pub fn wants(&self, now: Instant, contact: &Contact, address: Address) -> bool {
         let bits = self.own.shared_bits(&contact.id);
@@ -150,7 +150,11 @@ impl Table {
                     .iter()
                     .any(|seat| seat.health(now) == Health::Bad)
         });
-        bits < ID_BITS && room && !self.is_taken(contact, address)
+        let taken = |seat: &Seat| match seat.contact.endpoint == contact.endpoint {
+            true => seat.contact.id == contact.id,
+            false => seat.contact.id == contact.id || seat.clashes(contact, address),
+        };
+        bits < ID_BITS && room && !self.seats().any(taken)
     }
 
     /// Whether id, endpoint or address of `contact` are in the table already.

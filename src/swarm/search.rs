@@ -7,8 +7,9 @@
 
 use std::time::{Duration, Instant};
 
-/// Pause after the first search that found nobody; doubles up to [`LONGEST_PAUSE`].
-const FIRST_PAUSE: Duration = Duration::from_secs(5);
+/// Pause after the first search that found nobody; doubles up to [`LONGEST_PAUSE`]. Short, because whoever is to be
+/// found often begins at the same moment, and so do the nodes of a private DHT.
+const FIRST_PAUSE: Duration = Duration::from_secs(1);
 
 /// A torrent that nobody has is looked for every five minutes, as often as a new seeder deserves.
 const LONGEST_PAUSE: Duration = Duration::from_secs(300);
@@ -18,7 +19,7 @@ const ANNOUNCE_INTERVAL: Duration = Duration::from_secs(25 * 60);
 
 /// A torrent that has hardly any peer, though a search found some, waits so long: they may all be gone, and whoever
 /// has it may just have moved. Doubles up to [`LONGEST_WANTED_PAUSE`] while searches change nothing.
-const FIRST_WANTED_PAUSE: Duration = Duration::from_secs(10);
+const FIRST_WANTED_PAUSE: Duration = Duration::from_secs(3);
 
 /// The longest of these pauses.
 const LONGEST_WANTED_PAUSE: Duration = Duration::from_secs(60);
@@ -72,7 +73,7 @@ impl SearchClock {
     pub fn handle_done(&mut self, now: Instant, found: usize) {
         let pause = if found == 0 {
             let pause = FIRST_PAUSE
-                .saturating_mul(1 << self.fruitless.min(6))
+                .saturating_mul(1 << self.fruitless.min(9))
                 .min(LONGEST_PAUSE);
             self.fruitless += 1;
             pause
@@ -133,12 +134,12 @@ mod tests {
         let now = Instant::now();
         let mut clock = SearchClock::new(now);
         let mut pauses = Vec::new();
-        for _ in 0..9 {
+        for _ in 0..11 {
             clock.handle_started();
             clock.handle_done(now, 0);
             pauses.push((clock.next_timeout().unwrap() - now).as_secs());
         }
-        assert_eq!(pauses, [5, 10, 20, 40, 80, 160, 300, 300, 300]);
+        assert_eq!(pauses, [1, 2, 4, 8, 16, 32, 64, 128, 256, 300, 300]);
     }
 
     #[test]
@@ -155,7 +156,7 @@ mod tests {
             clock.handle_started();
             clock.handle_done(now, 3);
         }
-        assert_eq!(pauses, [10, 20, 40, 60, 60]);
+        assert_eq!(pauses, [3, 6, 12, 24, 48]);
         // Nobody wanted any: the next need begins anew.
         clock.handle_started();
         clock.handle_done(now, 3);
@@ -168,7 +169,7 @@ mod tests {
     fn a_changed_network_is_searched_at_once_but_not_back_to_back() {
         let now = Instant::now();
         let mut clock = SearchClock::new(now);
-        for _ in 0..7 {
+        for _ in 0..9 {
             clock.handle_started();
             clock.handle_done(now, 0);
         }

@@ -1,7 +1,10 @@
-//! Another address in the middle of everything (reliability.md N2).
+//! Another address or another port in the middle of everything (reliability.md N2, N6).
 
 use crate::lab::{Host, Lab};
-use crate::stage::{Nodes, Pair, arrives, by_dht, can_run, get, have, host, ip, seed, settle};
+use crate::stage::{
+    Nodes, Pair, arrives, by_dht, can_run, forgetful_nat, get, have, host, ip, mappings, seed,
+    settle,
+};
 use crate::support::torrent::Sample;
 use crate::support::{seconds, wait_until};
 
@@ -58,4 +61,31 @@ fn the_seeder_moves() {
         took.as_secs_f64()
     );
     assert!(seeding.ended().is_none());
+}
+
+/// Rows N6: behind a NAT that forgets: whoever waits for a seeder still finds it, from other ports than at the start.
+#[test]
+fn the_nat_gives_other_ports() {
+    if !can_run() {
+        return;
+    }
+    let lab = Lab::new();
+    let nodes = Nodes::start(&lab);
+    let sample = Sample::single(lab.folder(), "rebound", 300_000, 65_536);
+    let [us, seeder] =
+        [("us", "11.2.0.2"), ("seeder", "11.3.0.2")].map(|(name, at)| host(&lab, name, at));
+    forgetful_nat(&us);
+    let mut getting = get(&us, &sample.magnet(), &by_dht(&nodes.entry()));
+    // One mapping for each node, then others for some.
+    let enough = 2 * nodes.addresses.len() as u64;
+    let rebound = wait_until(seconds(30), || mappings(&us) >= enough);
+    assert!(rebound.is_some(), "{} mappings", mappings(&us));
+    assert!(getting.ended().is_none(), "there was nobody yet");
+    let _seeding = seed(&seeder, &sample, "10M", &by_dht(&nodes.entry()));
+    let took = arrives(&mut getting, &us, &sample, 60);
+    println!(
+        "after {} mappings: content {:.1} s after the seeder",
+        mappings(&us),
+        took.as_secs_f64()
+    );
 }

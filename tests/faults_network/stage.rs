@@ -92,6 +92,33 @@ pub fn filter(host: &Host, rules: &[(&str, &str)]) {
     assert!(done.is_some(), "nft {rules:?}");
 }
 
+/// Puts the host behind a NAT that gives each of its UDP mappings another port once it was silent for a second.
+pub fn forgetful_nat(host: &Host) {
+    for name in ["udp_timeout", "udp_timeout_stream"] {
+        let word = format!("net.netfilter.nf_conntrack_{name}=1");
+        assert!(host.run("sysctl", &["-w", &word]).is_some(), "{word}");
+    }
+    let file = host.folder().join("nat.nft");
+    let rules = "table ip nat {
+        chain out { type nat hook postrouting priority 100; policy accept;
+            udp sport 6881 counter masquerade to :20000-60000 random
+        }
+    }
+    ";
+    std::fs::write(&file, rules).expect("written");
+    let done = host.run("nft", &["-f", &file.display().to_string()]);
+    assert!(done.is_some(), "nft {rules}");
+}
+
+/// How many mappings that NAT has made.
+pub fn mappings(host: &Host) -> u64 {
+    let listed = host.run("nft", &["list", "table", "ip", "nat"]);
+    let listed = listed.expect("the table is there");
+    let (_, rest) = listed.split_once("counter packets ").expect("it counts");
+    let count = rest.split_whitespace().next().expect("a number");
+    count.parse().expect("a number")
+}
+
 /// Runs `make` inside the host: sockets that it makes stay there, whoever uses them.
 pub fn inside<T: Send + 'static>(host: &Host, make: impl FnOnce() -> T + Send + 'static) -> T {
     let path = format!("/run/netns/{}", host.namespace());

@@ -98,6 +98,23 @@ fn one_contact_an_address_unless_it_is_shared() {
     );
 }
 
+/// Rows N10: a node that took another id (BEP 42) at its first start comes back at once, not when the old one is asked.
+#[test]
+fn a_known_endpoint_under_another_id_is_worth_a_probe() {
+    let now = Instant::now();
+    let mut table = Table::new(OWN, now);
+    let old = contact(3, 7);
+    put(&mut table, now, old);
+    let renamed = Contact {
+        id: contact(5, 99).id,
+        ..old
+    };
+    assert!(!table.wants(now, &old, Address::Exclusive));
+    assert!(table.wants(now, &renamed, Address::Exclusive));
+    put(&mut table, now, renamed);
+    assert!(table.knows(&renamed) && !table.knows(&old));
+}
+
 #[test]
 fn another_id_at_a_known_endpoint_replaces_it() {
     let now = Instant::now();

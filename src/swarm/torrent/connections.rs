@@ -18,8 +18,8 @@ use crate::wire::{Handshake, PeerId};
 /// Below so many connections, with no address left to try, the owner is asked for more.
 const FEW: usize = 10;
 
-/// Between two such requests.
-const WANTED_PAUSE: Duration = Duration::from_secs(15);
+/// Between two such requests. The first comes while the first search still runs; how often is searched, `search` decides.
+const WANTED_PAUSE: Duration = Duration::from_secs(1);
 
 /// Two connections with one peer id that are younger than this crossed each other.
 const CROSSING: Duration = Duration::from_secs(20);
