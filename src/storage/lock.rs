@@ -64,14 +64,16 @@ pub(super) enum Flock {
     Others(File),
 }
 
-/// Opens the file, made if it is not there, and tries an operation that does not block; never touches its content.
+/// Opens the file, made if it is not there; never touches its content.
+fn open(path: &Path) -> io::Result<File> {
+    let mut how = OpenOptions::new();
+    how.read(true).write(true).create(true).truncate(false);
+    how.open(path)
+}
+
+/// Opens the file as above and tries an operation that does not block.
 pub(super) fn try_flock(path: &Path, operation: FlockOperation) -> io::Result<Flock> {
-    let file = OpenOptions::new()
-        .read(true)
-        .write(true)
-        .create(true)
-        .truncate(false)
-        .open(path)?;
+    let file = open(path)?;
     match rustix::fs::flock(&file, operation) {
         Ok(()) => Ok(Flock::Ours(file)),
         Err(rustix::io::Errno::WOULDBLOCK) => Ok(Flock::Others(file)),
@@ -88,12 +90,7 @@ pub(crate) fn is_taken(path: &Path) -> io::Result<bool> {
 
 /// Takes the lock, after whoever has it: for what takes no longer than reading some notes.
 pub(crate) fn wait(path: &Path) -> io::Result<Lock> {
-    let file = OpenOptions::new()
-        .read(true)
-        .write(true)
-        .create(true)
-        .truncate(false)
-        .open(path)?;
+    let file = open(path)?;
     rustix::io::retry_on_intr(|| rustix::fs::flock(&file, FlockOperation::LockExclusive))?;
     Ok(Lock::of(file))
 }

@@ -19,6 +19,11 @@ fn half_open(host: &Host) -> usize {
     states.filter(|state| *state == "02").count()
 }
 
+/// The kernel's list is read in parts, and calls that follow each other meanwhile may both stand in it: the fewer of two.
+fn calls(host: &Host) -> usize {
+    half_open(host).min(half_open(host))
+}
+
 /// Rows N7: of a hundred peers ninety-five swallow every call: data comes soon, few calls are open at a time.
 #[test]
 fn calls_into_a_black_hole() {
@@ -45,15 +50,19 @@ fn calls_into_a_black_hole() {
         settle(&seeder, &address);
         peers.insert(n * 20 + 19, endpoint(&address));
     }
-    let _seeding = seed(&seeder, &sample, "10M", &by_peers(&[]));
+    // Slow, so that others are called while it comes.
+    let _seeding = seed(&seeder, &sample, "100k", &by_peers(&[]));
     let mut getting = get(&us, &sample.magnet(), &by_peers(&peers));
-    let (mut most, mut ended) = (0, false);
+    let mut most = 0;
     let took = wait_until(seconds(15), || {
-        most = most.max(half_open(&us));
-        ended = getting.ended().is_some();
-        have(&getting) > 0 || ended
+        most = most.max(calls(&us));
+        have(&getting) > 0 || getting.ended().is_some()
     });
     let took = took.expect("first data within 15 s");
+    wait_until(seconds(3), || {
+        most = most.max(calls(&us));
+        getting.ended().is_some()
+    });
     arrives(&mut getting, &us, &sample, 30);
     println!(
         "95 of 100 in a black hole: first data {:.1} s, at most {most} calls open",
