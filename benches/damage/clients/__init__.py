@@ -21,7 +21,7 @@ class Client:
         self.lab, self.options, self.process = lab, options, None
         self.home = lab.fresh(f"{folder}/home")
         self.out = out or lab.fresh(f"{folder}/out")
-        self.log = os.path.join(lab.path(folder), "log")
+        self.log = os.path.join(lab.fresh(f"{folder}/log"), "log")
 
     def start(self, sample, magnet=False, seeding=False, dht=False, nofile=8192, adopt=False):
         """`adopt`: the payload folder holds data that this client did not write and is to go on from."""
