@@ -150,20 +150,22 @@ impl Table {
                     .iter()
                     .any(|seat| seat.health(now) == Health::Bad)
         });
-        let taken = |seat: &Seat| match seat.contact.endpoint == contact.endpoint {
-            true => seat.contact.id == contact.id,
-            false => seat.contact.id == contact.id || seat.clashes(contact, address),
-        };
-        bits < ID_BITS && room && !self.seats().any(taken)
+        bits < ID_BITS && room && self.rival(contact, address).is_none()
+    }
+
+    /// Who has the id of `contact` or, at another endpoint, its address.
+    fn rival(&self, contact: &Contact, address: Address) -> Option<Contact> {
+        self.seats()
+            .find(|seat| seat.contact.id == contact.id || seat.clashes(contact, address))
+            .map(|seat| seat.contact)
     }
 
     /// Whether id, endpoint or address of `contact` are in the table already.
     fn is_taken(&self, contact: &Contact, address: Address) -> bool {
-        self.seats().any(|seat| {
-            seat.contact.endpoint == contact.endpoint
-                || seat.contact.id == contact.id
-                || seat.clashes(contact, address)
-        })
+        self.rival(contact, address).is_some()
+            || self
+                .seats()
+                .any(|seat| seat.contact.endpoint == contact.endpoint)
     }
 
     /// Whether exactly this contact is in the table.
@@ -202,10 +204,7 @@ impl Table {
         self.drop_where(|seat| {
             seat.contact.endpoint == contact.endpoint && seat.contact.id != contact.id
         });
-        let clash = self
-            .seats()
-            .find(|seat| seat.contact.id == contact.id || seat.clashes(&contact, address));
-        if let Some(known) = clash.map(|seat| seat.contact) {
+        if let Some(known) = self.rival(&contact, address) {
             return self.meet_again(known, seat);
         }
         self.place(seat)

@@ -75,8 +75,6 @@ pub(super) struct Findings {
     pub(super) paths: Vec<PathBuf>,
     /// When it was complete.
     completed: Option<Instant>,
-    /// Pieces that were there at the start.
-    had: u32,
     joined: bool,
     /// Peers told of, by source.
     told: Vec<(Source, u32)>,
@@ -141,7 +139,7 @@ impl Follow<'_> {
                 findings.info = Some(info);
                 return Ok(self.goal == Goal::Metadata);
             }
-            TorrentEvent::Opened { have } => findings.had = have,
+            TorrentEvent::Opened { .. } => {}
             TorrentEvent::State(StateNews::NotSaved(why)) => self.reporter.note(
                 now,
                 format!("state not saved: {why}; it goes on, and what is not recorded is hashed at the next start"),
@@ -166,7 +164,7 @@ impl Follow<'_> {
             TorrentEvent::Notice(Event::DiskPaused {
                 error: DiskError::ReadOnly(why),
                 ..
-            }) if self.goal == Goal::Complete && !self.has_stored(findings) => {
+            }) if self.goal == Goal::Complete && !self.has_stored() => {
                 // What never could be written to is the wrong folder; what could may be mended.
                 return Err(Failure::new(ExitCode::Io, why)
                     .hint("once it can be written to, the same command resumes"));
@@ -178,8 +176,9 @@ impl Follow<'_> {
     }
 
     /// Whether this run has stored a piece.
-    fn has_stored(&self, findings: &Findings) -> bool {
-        self.handle.status().snapshot.pieces.have > findings.had
+    fn has_stored(&self) -> bool {
+        let milestones = self.handle.status().snapshot.milestones;
+        milestones.first_piece.is_some()
     }
 
     fn tell_metadata(&mut self, info: &Info) {

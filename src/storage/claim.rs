@@ -12,7 +12,7 @@ use std::path::Path;
 use rustix::fs::FlockOperation;
 
 use super::check::OpenMode;
-use super::layout::Layout;
+use super::layout::{Layout, below};
 use super::lock::{Flock, Lock, try_flock};
 use crate::metainfo::InfoHash;
 
@@ -54,10 +54,7 @@ pub(crate) fn claim(
     // Whatever damage has made of it: then it names nobody.
     let last = String::from_utf8_lossy(&last);
     let ours = hash.to_string();
-    let part = entry
-        .unfinished()
-        .iter()
-        .fold(output.to_owned(), |path, name| path.join(name));
+    let part = below(output, &entry.unfinished());
     if last != ours && mode != OpenMode::Force && has_journal(&last) && part.exists() {
         return Ok(Claimed::Others);
     }

@@ -4,6 +4,7 @@
 //! Invariant: no two files, finished or not, have the same path. Knows nothing of what is on disk.
 
 use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use crate::metainfo::Info;
@@ -39,7 +40,7 @@ pub(crate) struct Entry {
 }
 
 impl Entry {
-    /// Components while unfinished.
+    /// Components while unfinished; [`below`] says where that is.
     pub(crate) fn unfinished(&self) -> Vec<String> {
         let mut path = self.path.clone();
         if let Some(last) = path.last_mut() {
@@ -47,6 +48,13 @@ impl Entry {
         }
         path
     }
+}
+
+/// Where these components lie in an output folder.
+pub(crate) fn below(output: &Path, components: &[String]) -> PathBuf {
+    let mut path = output.to_owned();
+    path.extend(components);
+    path
 }
 
 /// Where the pieces' hashes are: 2,097,152 of them are 40 MiB, not to be kept twice.

@@ -18,7 +18,7 @@ use bytes::Bytes;
 
 use super::check::{OpenMode, Recorded};
 use super::journal::{self, Journal};
-use super::layout::Layout;
+use super::layout::{Layout, below};
 use super::lock;
 use crate::metainfo::{Info, InfoHash};
 use crate::swarm::Bitfield;
@@ -116,15 +116,12 @@ impl Neighbours<'_> {
         let ours: BTreeMap<&[String], usize> = data(newcomer.layout).collect();
         let both = data(&theirs).filter_map(|(path, file)| Some((path, *ours.get(path)?, file)));
         for (path, our, their) in both {
-            let at = |path: &[String]| {
-                path.iter()
-                    .fold(self.output.to_owned(), |at, name| at.join(name))
-            };
-            let unfinished = theirs.files.get(their).map(|entry| at(&entry.unfinished()));
+            let entry = theirs.files.get(their);
+            let unfinished = entry.map(|entry| below(self.output, &entry.unfinished()));
             let theirs_alone = has(&theirs, their, &recorded.have)
                 && !has(newcomer.layout, our, &newcomer.recorded.have)
                 && unfinished.is_some_and(|path| path.exists());
-            let path = at(path);
+            let path = below(self.output, path);
             let in_use = is_open && !path.exists();
             if in_use || theirs_alone && newcomer.mode != OpenMode::Force {
                 return Ok(Some(path));

@@ -233,7 +233,12 @@ fn keep(
     mode: OpenMode,
 ) -> Result<Kept, OpenError> {
     make_folder(state).map_err(refused(state, "create"))?;
-    let name = name_path(state, output, layout).map_err(refused(output, "find"))?;
+    let digest = |path: &Path| whole_path(path).map(|whole| digest_of(&whole));
+    let name = digest(&output.join(&layout.name)).map_err(refused(output, "find"))?;
+    let name = state.join(format!("{name}.name"));
+    // The same torrent may lie in two folders, in two states.
+    let folder = digest(output).map_err(refused(output, "find"))?;
+    let journal = |hash: &str| state.join(format!("{hash}-{folder}.journal"));
     let is_folder = layout
         .files
         .first()
@@ -242,7 +247,7 @@ fn keep(
     let _gate = is_folder
         .then(|| lock::wait(&gate).map_err(refused(&gate, "lock")))
         .transpose()?;
-    let path = journal_path(state, output, hash).map_err(refused(output, "find"))?;
+    let path = journal(&hash.to_string());
     let lock_path = path.with_extension("lock");
     let lock = match lock::lock(&lock_path).map_err(refused(&lock_path, "lock"))? {
         Tried::Locked(lock) => lock,
@@ -253,7 +258,7 @@ fn keep(
             });
         }
     };
-    let lock = lock.and(have_name(state, output, (hash, layout), &name, mode)?);
+    let lock = lock.and(have_name(output, (hash, layout), &name, mode, &journal)?);
     let records = match journal::read(&path, hash) {
         Ok(contents) => contents.records,
         Err(Unreadable::Missing) => Vec::new(),
@@ -267,11 +272,10 @@ fn keep(
         Err(Unreadable::Io(error)) => return Err(refused(&path, "read")(error)),
     };
     if is_folder {
-        let folder = folder_digest(output).map_err(refused(output, "find"))?;
         let neighbours = Neighbours {
             list: &name,
             output,
-            journal: &|hash| state.join(format!("{hash}-{folder}.journal")),
+            journal: &journal,
         };
         let newcomer = Newcomer {
             hash,
@@ -293,14 +297,13 @@ fn keep(
 
 /// Claims the torrent's name in the output folder.
 fn have_name(
-    state: &Path,
     output: &Path,
     (hash, layout): (InfoHash, &Layout),
     path: &Path,
     mode: OpenMode,
+    journal: &dyn Fn(&str) -> PathBuf,
 ) -> Result<Lock, OpenError> {
-    let folder = folder_digest(output).map_err(refused(output, "find"))?;
-    let has_journal = |hash: &str| state.join(format!("{hash}-{folder}.journal")).exists();
+    let has_journal = |hash: &str| journal(hash).exists();
     match claim::claim(path, output, layout, hash, mode, has_journal)
         .map_err(refused(path, "lock"))?
     {
@@ -309,23 +312,6 @@ fn have_name(
             path: output.join(&layout.name),
         }),
     }
-}
-
-/// The file for claims to the torrent's name.
-fn name_path(state: &Path, output: &Path, layout: &Layout) -> io::Result<PathBuf> {
-    let whole = whole_path(&output.join(&layout.name))?;
-    Ok(state.join(format!("{}.name", digest_of(&whole))))
-}
-
-/// What stands for the output folder in the names of journals.
-fn folder_digest(output: &Path) -> io::Result<String> {
-    Ok(digest_of(&whole_path(output)?))
-}
-
-/// The same torrent may lie in two folders, in two states.
-fn journal_path(state: &Path, output: &Path, hash: InfoHash) -> io::Result<PathBuf> {
-    let folder = folder_digest(output)?;
-    Ok(state.join(format!("{hash}-{folder}.journal")))
 }
 
 /// A name for a path, of 16 hex digits.
