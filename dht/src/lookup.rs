@@ -265,6 +265,28 @@ impl Lookup {
         }
     }
 
+    /// `who` is known to have another id than it was asked by: it counts where that one is.
+    pub fn renamed(&mut self, who: Endpoint, id: Id) {
+        let is_it = |candidate: &Candidate| candidate.contact.endpoint == who;
+        let Some(index) = self.candidates.iter().position(is_it) else {
+            return;
+        };
+        let mut candidate = self.candidates.remove(index);
+        candidate.contact.id = id;
+        candidate.distance = id.distance(&self.target);
+        // Two who say the same are one.
+        if !self.candidates.iter().any(|other| other.contact.id == id) {
+            self.insert(candidate);
+        }
+    }
+
+    fn insert(&mut self, new: Candidate) {
+        let index = self
+            .candidates
+            .partition_point(|other| other.distance < new.distance);
+        self.candidates.insert(index, new);
+    }
+
     /// Someone whom `origin` named lived or not. Whoever names only the dead is not listened to any
     /// more: `Threat:` it may make us knock at strangers' doors.
     fn credit(&mut self, origin: Origin, what: fn(&mut Source)) {
@@ -384,11 +406,7 @@ impl Lookup {
         {
             return;
         }
-        let new = Candidate::new(contact, address, origin, &self.target);
-        let index = self
-            .candidates
-            .partition_point(|other| other.distance < new.distance);
-        self.candidates.insert(index, new);
+        self.insert(Candidate::new(contact, address, origin, &self.target));
         if self.candidates.len() > MAX_CANDIDATES {
             // Room comes from the farthest that is not being waited for, so that no answer is lost.
             let spare = self.candidates.iter().rposition(|candidate| {

@@ -377,3 +377,26 @@ fn with_a_margin_more_than_the_closest_must_answer() {
     };
     assert_eq!((asked(0), asked(4)), ((8, 8), (12, 8)));
 }
+
+/// Rows N10: who has another id than it was asked by counts where that one is, and once.
+#[test]
+fn a_renamed_node_counts_where_its_id_is() {
+    let (stale, other) = (contact(1), contact(2));
+    let mut lookup = start([stale, other]);
+    while lookup.next_question().is_some() {}
+    lookup.answered(other.endpoint, None, []);
+    lookup.renamed(stale.endpoint, contact(3).id);
+    lookup.answered(stale.endpoint, None, []);
+    let mut expected = vec![other.id, contact(3).id];
+    expected.sort_by_key(|id| id.distance(&TARGET));
+    let ids = |lookup: &Lookup| {
+        lookup
+            .closest()
+            .map(|(node, _)| node.id)
+            .collect::<Vec<_>>()
+    };
+    assert_eq!(ids(&lookup), expected);
+    lookup.renamed(stale.endpoint, other.id);
+    assert_eq!(ids(&lookup), [other.id]);
+    assert!(lookup.is_done());
+}

@@ -70,7 +70,7 @@ impl Node {
         true
     }
 
-    fn known_rtt(&self, contact: &Contact) -> Option<Duration> {
+    pub(super) fn known_rtt(&self, contact: &Contact) -> Option<Duration> {
         let family = contact.endpoint.family();
         let seated = self.tables[family].rtt(contact);
         seated.or_else(|| self.memory.pools[family].rtt(contact))

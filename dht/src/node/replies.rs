@@ -2,7 +2,8 @@
 //!
 //! An answer counts only if it closes a question by transaction id, endpoint and expected node id.
 //! Then its sender is verified, which is the only way into the table, and the purpose of the
-//! question says who is told.
+//! question says who is told. A node that took another id (BEP 42, a restart) has not answered under
+//! the old one, which is forgotten, but under the new one if it is known by that already.
 
 use std::time::Instant;
 
@@ -11,6 +12,7 @@ use bencode::Endpoint;
 use super::search::Ack;
 use super::{Event, Node, Purpose};
 use crate::contact::Contact;
+use crate::id::Id;
 use crate::message::Response;
 use crate::table::Verdict;
 use crate::transactions::{Closed, Due, Pending};
@@ -30,11 +32,11 @@ impl Node {
         let question = match self.asking.close(now, transaction, (from, &response.id)) {
             Closed::Matched(question) => question,
             Closed::Impostor(question) => {
-                self.stats.impostors += 1;
-                if let Some(id) = question.expects {
-                    self.tables[from.family()].evict(&Contact { id, endpoint: from });
+                if !self.is_renamed(&question, response.id) {
+                    self.stats.impostors += 1;
+                    return self.gone_wrong(now, &question);
                 }
-                return self.gone_wrong(now, &question);
+                question
             }
             Closed::Unknown => {
                 self.stats.dropped.unasked += 1;
@@ -80,6 +82,28 @@ impl Node {
         }
         // At the end: by then the table knows whoever voted.
         self.follow_address(now, from.family());
+    }
+
+    /// Another node answered `question` than was expected: nobody lives there by that id. Whether it is one
+    /// that answered us there before; a lookup that asks it knows it as that from here on.
+    ///
+    /// `Threat:` who could answer by any id would be the closest to whatever is looked up. So no id
+    /// counts that was not known before the answer.
+    fn is_renamed(&mut self, question: &Pending<Purpose>, id: Id) -> bool {
+        let endpoint = question.to;
+        let family = endpoint.family();
+        if let Some(id) = question.expects {
+            let gone = Contact { id, endpoint };
+            self.tables[family].evict(&gone);
+            self.memory.pools[family].failed(&gone);
+        }
+        let is_known = self.known_rtt(&Contact { id, endpoint }).is_some();
+        if let Purpose::Walk(lookup) = question.purpose
+            && is_known
+        {
+            self.with_walk(lookup, family, |walk| walk.renamed(endpoint, id));
+        }
+        is_known
     }
 
     /// An error reply: the node lives, but the question got no answer.

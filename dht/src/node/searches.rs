@@ -353,7 +353,12 @@ impl Node {
         self.step(now, lookup);
     }
 
-    fn with_walk(&mut self, lookup: LookupId, family: Family, act: impl FnOnce(&mut Lookup)) {
+    pub(super) fn with_walk(
+        &mut self,
+        lookup: LookupId,
+        family: Family,
+        act: impl FnOnce(&mut Lookup),
+    ) {
         if let Some(search) = self.searches.get_mut(&lookup)
             && let Some(walk) = &mut search.walks[family]
         {

@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 /// File below `src`, words of the comment, test.
-const REGISTER: [(&str, &str, &str); 35] = [
+const REGISTER: [(&str, &str, &str); 36] = [
     (
         "node/supervisor.rs",
         "only hearsay is not asked again",
@@ -83,6 +83,11 @@ const REGISTER: [(&str, &str, &str); 35] = [
         "node/replies.rs",
         "votes us to an address",
         "threat_4_11_nobody_votes_us_into_a_private_range",
+    ),
+    (
+        "node/replies.rs",
+        "the closest to whatever is looked up",
+        "threat_4_2_an_impostor_is_evicted_and_names_nobody",
     ),
     (
         "node/searches.rs",

@@ -180,6 +180,29 @@ fn threat_4_2_an_impostor_is_evicted_and_names_nobody() {
         !stage.knows(place(1)),
         "neither as the one nor as the other"
     );
+    // Nor is it remembered beside the table: the next lookup would begin with it.
+    stage.said();
+    stage.node.get_peers(stage.now, HASH);
+    assert_eq!(stage.said(), []);
+}
+
+/// Rows N10: a node that took another id is asked by the old one, which others still name; if it is known by the new
+/// one, its answer counts.
+#[test]
+fn who_is_known_by_its_new_id_is_heard_under_it() {
+    let (mut stage, question) = asking();
+    let stale = compact([(HASH, place(2))]);
+    let said = stage.hears(place(1), &reply(&question, name(1), &[("nodes", stale)]));
+    let question = said.into_iter().find(|it| it.to == place(2));
+    let question = question.expect("it is asked").payload;
+    // Meanwhile it becomes known.
+    stage.node.ping(stage.now, Endpoint::from(place(2)));
+    let ping = stage.said().pop().expect("a ping").payload;
+    stage.hears(place(2), &reply(&ping, name(2), &[]));
+    let answer = reply(&question, name(2), &peers(place(9)));
+    stage.hears(place(2), &answer);
+    assert_eq!((found(&mut stage), stage.node.stats().impostors), (1, 0));
+    assert!(stage.knows(place(2)));
 }
 
 /// Rows A4: an echo of our own id is nobody.
