@@ -120,19 +120,25 @@ impl Pool {
         self.remember(now, contact, standing, address);
     }
 
-    /// Another node named `contact`.
-    pub fn named(&mut self, now: Instant, contact: Contact, address: Address) {
-        self.remember(now, contact, Standing::Named, address);
+    /// Another node named `contact`. Whether it is remembered now and was not before.
+    pub fn named(&mut self, now: Instant, contact: Contact, address: Address) -> bool {
+        self.remember(now, contact, Standing::Named, address)
     }
 
-    fn remember(&mut self, now: Instant, contact: Contact, standing: Standing, address: Address) {
+    fn remember(
+        &mut self,
+        now: Instant,
+        contact: Contact,
+        standing: Standing,
+        address: Address,
+    ) -> bool {
         let heard = self.seconds(now);
         let index = self.index(&contact.id);
         if self.cells.is_empty() {
             self.cells.resize_with(self.size, Vec::new);
         }
         let Some(cell) = self.cells.get_mut(index) else {
-            return;
+            return false;
         };
         let new = Acquaintance {
             contact,
@@ -142,19 +148,19 @@ impl Pool {
         };
         let clash = cell.iter().position(|old| old.clashes(&contact, address));
         if let Some(old) = clash.and_then(|index| cell.get_mut(index)) {
-            return old.meet(new);
+            old.meet(new);
+            return false;
         }
         if cell.len() < PER_CELL {
             if cell.len() == cell.capacity() {
                 cell.reserve_exact(2);
             }
             cell.push(new);
-            return;
+            return true;
         }
         let least = cell.iter_mut().min_by_key(|old| old.worth());
-        if let Some(old) = least.filter(|old| old.worth() < new.worth()) {
-            *old = new;
-        }
+        let less = least.filter(|old| old.worth() < new.worth());
+        less.map(|old| *old = new).is_some()
     }
 
     /// `contact` did not answer: there are others.

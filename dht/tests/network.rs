@@ -124,6 +124,17 @@ fn every_node_joins_and_knows_its_neighbours() {
     assert_eq!(joined, 120);
 }
 
+/// Whoever joins six nodes soon knows all there is: it asks no more than they answer a second (`limiter`).
+#[test]
+fn the_few_of_a_small_network_are_not_asked_for_more() {
+    let world = network(13, 6, 0);
+    let all = || world.nodes.values().map(Node::stats);
+    let refused: u64 = all().map(|stats| stats.dropped.limited).sum();
+    let most = all().map(|stats| stats.queries_out.find_node).max();
+    assert_eq!(refused, 0);
+    assert!(most < Some(50), "{most:?} questions");
+}
+
 #[test]
 fn lookups_find_the_true_closest() {
     let mut world = network(3, 200, 0);

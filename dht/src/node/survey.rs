@@ -2,7 +2,8 @@
 //!
 //! A newcomer knows its own neighbourhood, and lookups go elsewhere. So once it has joined it asks, one
 //! node after the other, for nodes near a place it knows little of: each answer names eight. Invariant:
-//! at most one question is fresh, and after joining `Tuning::survey` in all.
+//! at most one question is fresh, and after joining `Tuning::survey` in all. Where everybody is known
+//! already it ends early: the few of a small network answer only so many questions, and lookups need those.
 
 use std::time::Instant;
 
@@ -13,14 +14,22 @@ use crate::contact::Contact;
 use crate::message::{Method, Response};
 use crate::transactions::Pending;
 
+/// Answers in a row that name nobody new, after which it is over.
+const FRUITLESS: u8 = 3;
+
 /// How far the survey of a family is.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) enum Survey {
     /// It begins when the node has joined.
     #[default]
     Ahead,
-    /// So many questions may still be asked.
-    Left(u16),
+    /// It goes on.
+    Underway {
+        /// Questions that may still be asked.
+        left: u16,
+        /// Answers in a row that named nobody new.
+        fruitless: u8,
+    },
     /// It is not repeated: lookups and upkeep keep the pool fresh.
     Over,
 }
@@ -29,21 +38,26 @@ impl Node {
     /// The node has joined in `family`: the first time, it looks around.
     pub(super) fn begin_survey(&mut self, now: Instant, family: Family) {
         if self.memory.survey[family] == Survey::Ahead {
-            self.memory.survey[family] = Survey::Left(self.config.tuning.survey);
+            self.memory.survey[family] = Survey::Underway {
+                left: self.config.tuning.survey,
+                fruitless: 0,
+            };
             self.survey(now, family);
         }
     }
 
     /// The next question, if one is left and somebody can be asked.
     pub(super) fn survey(&mut self, now: Instant, family: Family) {
-        let Survey::Left(left) = self.memory.survey[family] else {
+        let Survey::Underway { left, fruitless } = self.memory.survey[family] else {
             return;
         };
-        let asked = left > 0 && self.ask_around(now, family);
-        self.memory.survey[family] = if asked {
-            Survey::Left(left - 1)
-        } else {
-            Survey::Over
+        let asked = left > 0 && fruitless < FRUITLESS && self.ask_around(now, family);
+        self.memory.survey[family] = match asked {
+            true => Survey::Underway {
+                left: left - 1,
+                fruitless,
+            },
+            false => Survey::Over,
         };
     }
 
@@ -76,7 +90,14 @@ impl Node {
         response: &Response<'_>,
     ) {
         let named = self.usable(response);
-        self.hear_of(now, &named);
+        let news = self.hear_of(now, &named);
+        if let Survey::Underway { fruitless, .. } = &mut self.memory.survey[question.to.family()] {
+            *fruitless = if news == 0 {
+                fruitless.saturating_add(1)
+            } else {
+                0
+            };
+        }
         self.survey_goes_on(now, question);
     }
 
@@ -87,11 +108,12 @@ impl Node {
         }
     }
 
-    /// Remembers nodes that an answer named.
-    pub(super) fn hear_of(&mut self, now: Instant, named: &[Contact]) {
-        for contact in named {
+    /// Remembers nodes that an answer named; how many of them are new to the pool.
+    pub(super) fn hear_of(&mut self, now: Instant, named: &[Contact]) -> usize {
+        let is_new = |contact: &&Contact| {
             let address = self.address(contact.endpoint);
-            self.memory.pools[contact.endpoint.family()].named(now, *contact, address);
-        }
+            self.memory.pools[contact.endpoint.family()].named(now, **contact, address)
+        };
+        named.iter().filter(is_new).count()
     }
 }
