@@ -213,6 +213,7 @@ impl Driver {
                 }
             }
             Input::Opened { peer, theirs } => {
+                tracing::debug!(?peer, "an attempt was answered");
                 self.reached(&mut desk.timeline.first_handshake, now);
                 self.torrent.handle_opened(now, peer, &theirs);
             }
@@ -224,10 +225,12 @@ impl Driver {
                 self.handle_incoming(desk, *opened, theirs, from);
             }
             Input::Closed { peer, by } => {
+                tracing::debug!(?peer, ?by, "a connection has ended");
                 desk.mailboxes.remove(&peer);
                 self.torrent.handle_closed(now, peer, by);
             }
             Input::DialFailed { peer, error } => {
+                tracing::debug!(?peer, ?error, "an attempt failed");
                 desk.mailboxes.remove(&peer);
                 self.torrent.handle_dial_failed(now, peer, error);
             }
@@ -275,9 +278,14 @@ impl Driver {
         let now = Instant::now();
         let dialler = self.surroundings.dialler.clone();
         self.torrent.set_places(dialler.connections().free());
-        let Ok(peer) = self.torrent.accept(now, from, &theirs) else {
-            return;
+        let peer = match self.torrent.accept(now, from, &theirs) {
+            Ok(peer) => peer,
+            Err(refusal) => {
+                tracing::debug!(%from, ?refusal, "a caller was turned away");
+                return;
+            }
         };
+        tracing::debug!(%from, ?peer, "a caller was let in");
         self.reached(&mut desk.timeline.first_handshake, now);
         opened.connection.accept(now, self.torrent.handshake());
         let mailbox = self.mailbox(desk, peer);
@@ -302,6 +310,7 @@ impl Driver {
                 },
                 Action::Disk(job) => self.submit(desk, job),
                 Action::Dial { peer, endpoint } => {
+                    tracing::debug!(?peer, %endpoint, "calling");
                     let mailbox = self.mailbox(desk, peer);
                     let dialling = peer::dial(
                         self.surroundings.dialler.clone(),

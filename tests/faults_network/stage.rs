@@ -204,6 +204,12 @@ impl Nodes {
         assert!(found.is_some(), "{address} is announced");
     }
 
+    /// Ends all but one, who is everybody's way in from then on.
+    pub fn leave(&mut self, one: usize) {
+        self.running = vec![self.running.swap_remove(one)];
+        self.addresses = vec![self.addresses.swap_remove(one)];
+    }
+
     /// The first one.
     pub fn entry(&self) -> String {
         endpoint(&self.addresses[0])

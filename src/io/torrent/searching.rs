@@ -70,6 +70,7 @@ impl Driver {
             }
             Some(SearchEvent::Progress(report)) => desk.search_status.running = Some(report),
             Some(SearchEvent::Done(report)) => {
+                tracing::debug!(?report, "a search is over");
                 desk.search_status.running = None;
                 desk.search_status.last = Some(report);
                 desk.search_status.ended += 1;
