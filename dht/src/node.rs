@@ -175,7 +175,7 @@ impl Node {
                 sizes: PerFamily::default(),
                 holders: Holders::default(),
                 unreachable: Unreachable::default(),
-                survey: PerFamily::default(),
+                survey: Survey::ahead(config.tuning.survey),
             },
             upkeep: Upkeep::new(now, &mut rng),
             rounds: Rounds::new(now),

@@ -465,7 +465,7 @@ impl Node {
         }
         match search.goal {
             Goal::Join(family) => self.joined(now, family),
-            Goal::Refresh(_) => {}
+            Goal::Refresh(family) => self.begin_survey(now, family),
             Goal::Keep(_) => {
                 let asked = search.walks().map(|walk| walk.tally().asked).sum();
                 self.rounds.ended(asked);

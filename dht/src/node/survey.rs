@@ -2,8 +2,9 @@
 //!
 //! A newcomer knows its own neighbourhood, and lookups go elsewhere. So once it has joined it asks, one
 //! node after the other, for nodes near a place it knows little of: each answer names eight. Invariant:
-//! at most one question is fresh, and after joining `Tuning::survey` in all. Where everybody is known
-//! already it ends early: the few of a small network answer only so many questions, and lookups need those.
+//! at most one question is fresh, and `Tuning::survey` in all. Where everybody is known already it rests
+//! until our own id is looked up again: the few of a small network answer only so many questions, and
+//! lookups need those.
 
 use std::time::Instant;
 
@@ -11,37 +12,38 @@ use bencode::Family;
 
 use super::{Node, Purpose};
 use crate::contact::Contact;
+use crate::family::PerFamily;
 use crate::message::{Method, Response};
 use crate::transactions::Pending;
 
-/// Answers in a row that name nobody new, after which it is over.
+/// Answers in a row that name nobody new, after which it rests.
 const FRUITLESS: u8 = 3;
 
 /// How far the survey of a family is.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Survey {
-    /// It begins when the node has joined.
-    #[default]
-    Ahead,
-    /// It goes on.
-    Underway {
-        /// Questions that may still be asked.
-        left: u16,
-        /// Answers in a row that named nobody new.
-        fruitless: u8,
-    },
-    /// It is not repeated: lookups and upkeep keep the pool fresh.
-    Over,
+    /// So many questions may be asked once our own id has been looked up.
+    Resting { left: u16 },
+    /// So many may still be asked; the last answers, so many, named nobody new.
+    Underway { left: u16, fruitless: u8 },
+}
+
+impl Survey {
+    /// One of each family, of so many questions, which begins when the node has joined.
+    pub(super) fn ahead(questions: u16) -> PerFamily<Survey> {
+        let ahead = Survey::Resting { left: questions };
+        PerFamily {
+            v4: ahead,
+            v6: ahead,
+        }
+    }
 }
 
 impl Node {
-    /// The node has joined in `family`: the first time, it looks around.
+    /// Our own id in `family` has been looked up: whoever named us others may name more.
     pub(super) fn begin_survey(&mut self, now: Instant, family: Family) {
-        if self.memory.survey[family] == Survey::Ahead {
-            self.memory.survey[family] = Survey::Underway {
-                left: self.config.tuning.survey,
-                fruitless: 0,
-            };
+        if let Survey::Resting { left } = self.memory.survey[family] {
+            self.memory.survey[family] = Survey::Underway { left, fruitless: 0 };
             self.survey(now, family);
         }
     }
@@ -57,13 +59,13 @@ impl Node {
                 left: left - 1,
                 fruitless,
             },
-            false => Survey::Over,
+            false => Survey::Resting { left },
         };
     }
 
     /// Asks whoever is known nearest to a place where few are known. `false`: there is no such place, or
     /// nobody to ask.
-    pub(super) fn ask_around(&mut self, now: Instant, family: Family) -> bool {
+    fn ask_around(&mut self, now: Instant, family: Family) -> bool {
         let Some(target) = self.memory.pools[family].neediest(&mut self.rng) else {
             return false;
         };
