@@ -135,6 +135,20 @@ fn the_few_of_a_small_network_are_not_asked_for_more() {
     assert!(most < Some(50), "{most:?} questions");
 }
 
+/// Rows N4: of two who are known one is away for a while: the first lookup after that finds it again.
+#[test]
+fn where_hardly_anybody_is_known_who_missed_answers_is_asked_again() {
+    let mut world = network(14, 3, 0);
+    let (us, hash) = (place(2), Id::new([0xab; 20]));
+    let away = world.nodes.remove(&place(1)).expect("a node of the world");
+    let meanwhile: Vec<u32> = (0..3)
+        .map(|_| find(&mut world, us, hash).answered)
+        .collect();
+    assert_eq!(meanwhile, [1; 3]);
+    world.nodes.insert(place(1), away);
+    assert_eq!(find(&mut world, us, hash).answered, 2);
+}
+
 #[test]
 fn lookups_find_the_true_closest() {
     let mut world = network(3, 200, 0);

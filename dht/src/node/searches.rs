@@ -168,9 +168,8 @@ impl Node {
         near.truncate(count);
         seeds.extend(near);
         seeds.extend(self.anchors(family));
-        let reachable = |(contact, ..): &&(Contact, Address, Origin)| {
-            !self.memory.unreachable.contains(now, contact.endpoint)
-        };
+        let reachable =
+            |(contact, ..): &&(Contact, Address, Origin)| !self.is_spared(now, contact.endpoint);
         let chosen: Vec<_> = seeds.iter().filter(reachable).copied().collect();
         // Whom nobody but the silent is known, has to ask the silent.
         if chosen.is_empty() { seeds } else { chosen }
@@ -252,7 +251,7 @@ impl Node {
             let heard = named
                 .iter()
                 .filter(|contact| contact.endpoint.family() == family)
-                .filter(|contact| !self.memory.unreachable.contains(now, contact.endpoint))
+                .filter(|contact| !self.is_spared(now, contact.endpoint))
                 .map(|contact| (*contact, self.address(contact.endpoint)));
             if let Some(walk) = &mut search.walks[family] {
                 if family == sender.endpoint.family() {

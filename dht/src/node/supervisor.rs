@@ -13,6 +13,7 @@ use crate::contact::Contact;
 use crate::family::BOTH;
 use crate::id::Id;
 use crate::link::{Blame, Silent};
+use crate::lookup::K;
 use crate::transactions::Pending;
 use crate::unreachable::Unreachable;
 
@@ -77,6 +78,14 @@ impl Node {
             }
             Blame::Us => {}
         }
+    }
+
+    /// Whether a lookup need not ask at `endpoint` because nobody answered there lately. Where hardly anybody
+    /// is known, whoever did answer within ten minutes is worth another question.
+    pub(super) fn is_spared(&self, now: Instant, endpoint: Endpoint) -> bool {
+        let few = self.tables[endpoint.family()].len() < K;
+        let hopeful = few && self.server.proven.has(now, endpoint.ip);
+        !hopeful && self.memory.unreachable.contains(now, endpoint)
     }
 
     /// Counts a missing answer against whoever owed it. A contact that used to answer may miss one: it
