@@ -1,5 +1,6 @@
 //! opentracker on loopback: what two clients learn of each other, and scrapes over HTTP and UDP (BEP 48).
 
+use std::io::{Read, Write};
 use std::net::TcpStream;
 use std::process::Command;
 
@@ -39,11 +40,26 @@ fn opentracker(folder: &std::path::Path, served: InfoHash) -> Option<(Process, u
         .arg(folder)
         .current_dir(folder);
     let tracker = Process::start("opentracker", folder, command);
-    let up = wait_until(seconds(10), || {
-        TcpStream::connect(("127.0.0.1", port)).is_ok()
-    });
-    assert!(up.is_some(), "opentracker listens");
+    // It listens before it has read its list.
+    let up = wait_until(seconds(10), || serves(port, served));
+    assert!(up.is_some(), "opentracker serves what is in its list");
     Some((tracker, port))
+}
+
+/// Whether the tracker takes announces of this torrent, asked by one that leaves it.
+fn serves(port: u16, hash: InfoHash) -> bool {
+    let hash: String = hash.0.iter().map(|byte| format!("%{byte:02x}")).collect();
+    let request = format!(
+        "GET /announce?info_hash={hash}&peer_id=-XX0000-000000000000&port=9&uploaded=0&downloaded=0&left=0\
+         &event=stopped HTTP/1.0\r\n\r\n"
+    );
+    let mut answer = Vec::new();
+    let asked = TcpStream::connect(("127.0.0.1", port)).and_then(|mut stream| {
+        stream.set_read_timeout(Some(seconds(5)))?;
+        stream.write_all(request.as_bytes())?;
+        stream.read_to_end(&mut answer)
+    });
+    asked.is_ok() && !String::from_utf8_lossy(&answer).contains("failure reason")
 }
 
 #[tokio::test(flavor = "multi_thread")]
