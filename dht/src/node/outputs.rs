@@ -318,7 +318,7 @@ pub struct Stats {
     pub failures: u64,
     /// Questions that nobody answered.
     pub timeouts: u64,
-    /// Answers from another node than was expected there.
+    /// Answers from another node than was expected there, and not one that had answered us from there before.
     pub impostors: u64,
     /// Items in answers whose hash or signature is wrong.
     pub forged: u64,

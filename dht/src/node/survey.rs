@@ -112,10 +112,12 @@ impl Node {
 
     /// Remembers nodes that an answer named; how many of them are new to the pool.
     pub(super) fn hear_of(&mut self, now: Instant, named: &[Contact]) -> usize {
-        let is_new = |contact: &&Contact| {
+        let mut news = 0;
+        for contact in named {
             let address = self.address(contact.endpoint);
-            self.memory.pools[contact.endpoint.family()].named(now, **contact, address)
-        };
-        named.iter().filter(is_new).count()
+            let pool = &mut self.memory.pools[contact.endpoint.family()];
+            news += usize::from(pool.named(now, *contact, address));
+        }
+        news
     }
 }
