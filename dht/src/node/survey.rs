@@ -2,9 +2,8 @@
 //!
 //! A newcomer knows its own neighbourhood, and lookups go elsewhere. So once it has joined it asks, one
 //! node after the other, for nodes near a place it knows little of: each answer names eight. Invariant:
-//! at most one question is fresh, and `Tuning::survey` in all. Where everybody is known already it rests
-//! until our own id is looked up again: the few of a small network answer only so many questions, and
-//! lookups need those.
+//! at most one question is fresh, and `Tuning::survey` in all. In a small network it rests, once everybody is
+//! known, until our own id is looked up again: few nodes answer only so many questions, and lookups need those.
 
 use std::time::Instant;
 
@@ -16,8 +15,11 @@ use crate::family::PerFamily;
 use crate::message::{Method, Response};
 use crate::transactions::Pending;
 
-/// Answers in a row that name nobody new, after which it rests.
+/// Answers in a row that name nobody new, after which it rests if it knows nobody but a few.
 const FRUITLESS: u8 = 3;
+/// Hundreds of questions to fewer than this are more than they answer at once, ten each (`limiter`). `Threat:`
+/// whoever names nobody new ends the survey of none who knows more: it is what gets a newcomer out of a ring.
+const FEW: usize = 32;
 
 /// How far the survey of a family is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -53,7 +55,8 @@ impl Node {
         let Survey::Underway { left, fruitless } = self.memory.survey[family] else {
             return;
         };
-        let asked = left > 0 && fruitless < FRUITLESS && self.ask_around(now, family);
+        let idle = fruitless >= FRUITLESS && self.memory.pools[family].len() < FEW;
+        let asked = left > 0 && !idle && self.ask_around(now, family);
         self.memory.survey[family] = match asked {
             true => Survey::Underway {
                 left: left - 1,

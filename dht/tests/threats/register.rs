@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 /// File below `src`, words of the comment, test.
-const REGISTER: [(&str, &str, &str); 36] = [
+const REGISTER: [(&str, &str, &str); 37] = [
     (
         "node/supervisor.rs",
         "only hearsay is not asked again",
@@ -88,6 +88,11 @@ const REGISTER: [(&str, &str, &str); 36] = [
         "node/replies.rs",
         "the closest to whatever is looked up",
         "threat_4_2_an_impostor_is_evicted_and_names_nobody",
+    ),
+    (
+        "node/survey.rs",
+        "whoever names nobody new",
+        "who_names_nobody_new_does_not_end_the_survey_among_many",
     ),
     (
         "node/searches.rs",
