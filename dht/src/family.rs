@@ -20,6 +20,16 @@ pub struct PerFamily<T> {
     pub v6: T,
 }
 
+impl<T: Copy> PerFamily<T> {
+    /// The same for both.
+    pub(crate) fn both(value: T) -> PerFamily<T> {
+        PerFamily {
+            v4: value,
+            v6: value,
+        }
+    }
+}
+
 impl<T> Index<Family> for PerFamily<T> {
     type Output = T;
 

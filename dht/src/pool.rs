@@ -159,8 +159,11 @@ impl Pool {
             return true;
         }
         let least = cell.iter_mut().min_by_key(|old| old.worth());
-        let less = least.filter(|old| old.worth() < new.worth());
-        less.map(|old| *old = new).is_some()
+        let Some(old) = least.filter(|old| old.worth() < new.worth()) else {
+            return false;
+        };
+        *old = new;
+        true
     }
 
     /// `contact` did not answer: there are others.

@@ -32,7 +32,7 @@ impl Names {
     /// One id for both families.
     pub(super) fn new(id: Id) -> Names {
         Names {
-            present: PerFamily { v4: id, v6: id },
+            present: PerFamily::both(id),
             previous: PerFamily::default(),
             changed: PerFamily::default(),
         }

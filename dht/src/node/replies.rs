@@ -32,7 +32,7 @@ impl Node {
         let question = match self.asking.close(now, transaction, (from, &response.id)) {
             Closed::Matched(question) => question,
             Closed::Impostor(question) => {
-                if !self.is_renamed(&question, response.id) {
+                if !self.recognises(&question, response.id) {
                     self.stats.impostors += 1;
                     return self.gone_wrong(now, &question);
                 }
@@ -84,12 +84,12 @@ impl Node {
         self.follow_address(now, from.family());
     }
 
-    /// Another node answered `question` than was expected: nobody lives there by that id. Whether it is one
-    /// that answered us there before; a lookup that asks it knows it as that from here on.
+    /// Another node answered `question` than was expected: the one expected is forgotten. Whether this one
+    /// answered us there before; a lookup that asked it knows it as that from here on.
     ///
     /// `Threat:` who could answer by any id would be the closest to whatever is looked up. So no id
     /// counts that was not known before the answer.
-    fn is_renamed(&mut self, question: &Pending<Purpose>, id: Id) -> bool {
+    fn recognises(&mut self, question: &Pending<Purpose>, id: Id) -> bool {
         let endpoint = question.to;
         let family = endpoint.family();
         if let Some(id) = question.expects {

@@ -83,9 +83,9 @@ impl Node {
     /// Whether a lookup need not ask at `endpoint` because nobody answered there lately. Where hardly anybody
     /// is known, whoever did answer within ten minutes is worth another question.
     pub(super) fn is_spared(&self, now: Instant, endpoint: Endpoint) -> bool {
-        let few = self.tables[endpoint.family()].len() < K;
-        let hopeful = few && self.server.proven.has(now, endpoint.ip);
-        !hopeful && self.memory.unreachable.contains(now, endpoint)
+        let few = || self.tables[endpoint.family()].len() < K;
+        let hopeful = || few() && self.server.proven.has(now, endpoint.ip);
+        self.memory.unreachable.contains(now, endpoint) && !hopeful()
     }
 
     /// Counts a missing answer against whoever owed it. A contact that used to answer may miss one: it

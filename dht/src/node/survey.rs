@@ -33,11 +33,7 @@ pub(super) enum Survey {
 impl Survey {
     /// One of each family, of so many questions, which begins when the node has joined.
     pub(super) fn ahead(questions: u16) -> PerFamily<Survey> {
-        let ahead = Survey::Resting { left: questions };
-        PerFamily {
-            v4: ahead,
-            v6: ahead,
-        }
+        PerFamily::both(Survey::Resting { left: questions })
     }
 }
 

@@ -92,18 +92,12 @@ impl Upkeep {
             retry_at: now,
         };
         Upkeep {
-            joining: PerFamily {
-                v4: alone,
-                v6: alone,
-            },
+            joining: PerFamily::both(alone),
             contacts: Vec::new(),
             probes: VecDeque::new(),
             next_probe: now,
             next_tick: now + tick(rng),
-            looked: PerFamily {
-                v4: Some(now),
-                v6: Some(now),
-            },
+            looked: PerFamily::both(Some(now)),
             doubts: Vec::new(),
             lookups: 0,
         }
