@@ -10,11 +10,11 @@
 #[path = "support/mod.rs"]
 mod support;
 
-use std::io::{Read, Write};
-use std::net::{Ipv4Addr, SocketAddr, TcpStream, UdpSocket};
+use std::net::{Ipv4Addr, SocketAddr, UdpSocket};
 use std::path::Path;
 
 use serde_json::Value;
+use support::http::{escaped, page};
 use support::network::trackless;
 use support::process::Process;
 use support::{seconds, wait_until};
@@ -66,21 +66,12 @@ impl Tracker {
 
 /// The body of a page.
 fn get(at: SocketAddr, path: &str) -> String {
-    let mut stream = TcpStream::connect(at).expect("a connection");
-    stream
-        .set_read_timeout(Some(seconds(10)))
-        .expect("an option");
-    let request = format!("GET {path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n");
-    stream.write_all(request.as_bytes()).expect("written");
-    let mut said = Vec::new();
-    stream.read_to_end(&mut said).expect("read");
-    let said = String::from_utf8_lossy(&said).into_owned();
-    said.split_once("\r\n\r\n").expect("a head").1.to_owned()
+    page(at, path).expect("a page")
 }
 
 /// An announce over HTTP: how many peers came back.
 fn announce_http(at: SocketAddr, port: u16, left: u64) -> usize {
-    let hash: String = HASH.iter().map(|byte| format!("%{byte:02X}")).collect();
+    let hash = escaped(HASH);
     let path = format!(
         "/announce?info_hash={hash}&peer_id=-XX0000-aaaaaaaaaaaa&port={port}&uploaded=0&downloaded=0\
          &left={left}&compact=1&numwant=200&event=started"
@@ -213,7 +204,7 @@ fn only_listed_torrents_and_the_list_can_be_read_again() {
     let list = home.path().join("list");
     std::fs::write(&list, format!("{}\n", "01".repeat(20))).expect("a file");
     let tracker = Tracker::start(&home, "listed", &["--allow-list", "list"]);
-    let hash: String = HASH.iter().map(|byte| format!("%{byte:02X}")).collect();
+    let hash = escaped(HASH);
     let path = format!("/announce?info_hash={hash}&peer_id=-XX0000-aaaaaaaaaaaa&port=1&left=1");
     let refused = get(tracker.http, &path);
     assert_eq!(
@@ -310,7 +301,7 @@ fn events_variables_and_the_file() {
         .expect("an address");
     announce_http(http, 1, 1);
     announce_http(http, 2, 1);
-    let hash: String = HASH.iter().map(|byte| format!("%{byte:02X}")).collect();
+    let hash = escaped(HASH);
     let path = format!("/announce?info_hash={hash}&peer_id=-XX0000-aaaaaaaaaaaa&port=3&left=1");
     let body = get(http, &path);
     assert!(

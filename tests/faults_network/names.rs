@@ -10,6 +10,7 @@ use std::sync::{Arc, Mutex};
 
 use crate::lab::{Host, Lab};
 use crate::stage::{can_run, get, host, inside, tcp, udp};
+use crate::support::http::escaped;
 use crate::support::torrent::Sample;
 use crate::support::{seconds, wait_until};
 
@@ -251,10 +252,6 @@ fn zone() -> BTreeMap<&'static str, Vec<Vec<IpAddr>>> {
     ])
 }
 
-fn encoded(url: &str) -> String {
-    url.bytes().map(|byte| format!("%{byte:02X}")).collect()
-}
-
 /// Magnet links whose trackers are all of them; the last tracker of each is good. One link names few trackers.
 fn magnets() -> Vec<String> {
     let mut urls: Vec<String> = FORMS.map(str::to_owned).into();
@@ -268,7 +265,7 @@ fn magnets() -> Vec<String> {
         let trackers = urls
             .iter()
             .chain([&last])
-            .map(|url| format!("&tr={}", encoded(url)));
+            .map(|url| format!("&tr={}", escaped(url)));
         let trackers: String = trackers.collect();
         format!("magnet:?xt=urn:btih:{:040x}{trackers}", number + 1)
     };

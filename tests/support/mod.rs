@@ -14,6 +14,7 @@
 
 pub mod caller;
 pub mod client;
+pub mod http;
 pub mod line;
 pub mod network;
 pub mod peer;

@@ -1,7 +1,5 @@
 //! opentracker on loopback: what two clients learn of each other, and scrapes over HTTP and UDP (BEP 48).
 
-use std::io::{Read, Write};
-use std::net::TcpStream;
 use std::process::Command;
 
 use trackless::io::Bind;
@@ -9,6 +7,7 @@ use trackless::metainfo::InfoHash;
 use trackless::tracker::Failure;
 
 use crate::scripted::closed_port;
+use crate::support::http::{escaped, page};
 use crate::support::process::Process;
 use crate::support::{seconds, wait_until};
 use crate::{LOOPBACK, add, client, failure, until, works};
@@ -48,18 +47,13 @@ fn opentracker(folder: &std::path::Path, served: InfoHash) -> Option<(Process, u
 
 /// Whether the tracker takes announces of this torrent, asked by one that leaves it.
 fn serves(port: u16, hash: InfoHash) -> bool {
-    let hash: String = hash.0.iter().map(|byte| format!("%{byte:02x}")).collect();
-    let request = format!(
-        "GET /announce?info_hash={hash}&peer_id=-XX0000-000000000000&port=9&uploaded=0&downloaded=0&left=0\
-         &event=stopped HTTP/1.0\r\n\r\n"
+    let path = format!(
+        "/announce?info_hash={}&peer_id=-XX0000-000000000000&port=9&uploaded=0&downloaded=0&left=0\
+         &event=stopped",
+        escaped(hash.0)
     );
-    let mut answer = Vec::new();
-    let asked = TcpStream::connect(("127.0.0.1", port)).and_then(|mut stream| {
-        stream.set_read_timeout(Some(seconds(5)))?;
-        stream.write_all(request.as_bytes())?;
-        stream.read_to_end(&mut answer)
-    });
-    asked.is_ok() && !String::from_utf8_lossy(&answer).contains("failure reason")
+    let answer = page(([127, 0, 0, 1], port).into(), &path);
+    answer.is_ok_and(|body| !body.contains("failure reason"))
 }
 
 #[tokio::test(flavor = "multi_thread")]
